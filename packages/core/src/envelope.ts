@@ -1,0 +1,97 @@
+/**
+ * The binary envelope of a stored value: 14 bytes in the common case, then exactly what the serializer made.
+ *
+ *   offset  size  field
+ *        0     1  version, 0xa1; any other is not ours to read
+ *        1     1  flags: 1 expirationTime, 2 creationTime, 4 tags
+ *        2     8  createdAt, float64 little-endian, epoch ms
+ *       10     4  payload length, uint32 little-endian: a torn entry is recognised
+ *       14     8  expirationTime, float64, ms       (if flagged)
+ *              4  creationTime, uint32, ms          (if flagged)
+ *           4 + n n, uint32, and a JSON array of n bytes with the tags (if flagged)
+ *                 payload
+ */
+
+import type { CachedValue, Metadata } from './cached-value.js';
+import { SerializationError } from './errors.js';
+import { asBuffer, type Serializer } from './serializer.js';
+
+const VERSION = 0xa1;
+const HEADER_BYTES = 14;
+const EXPIRATION = 1;
+const CREATION = 2;
+const TAGS = 4;
+
+/** The bytes of `item`. Throws what the serializer throws. */
+export function encode({ value, metadata }: CachedValue, serializer: Serializer): Uint8Array {
+  const payload = serializer.serialize(value);
+  const { createdAt, expirationTime, creationTime, tags } = metadata;
+  const tagBytes = tags && Buffer.from(JSON.stringify(tags));
+  const extra =
+    (expirationTime === undefined ? 0 : 8) +
+    (creationTime === undefined ? 0 : 4) +
+    (tagBytes ? 4 + tagBytes.length : 0);
+  const bytes = Buffer.allocUnsafe(HEADER_BYTES + extra + payload.length);
+  bytes[0] = VERSION;
+  bytes[1] =
+    (expirationTime === undefined ? 0 : EXPIRATION) | (creationTime === undefined ? 0 : CREATION) | (tags ? TAGS : 0);
+  bytes.writeDoubleLE(createdAt, 2);
+  let at = bytes.writeUInt32LE(payload.length, 10);
+  if (expirationTime !== undefined) at = bytes.writeDoubleLE(expirationTime, at);
+  if (creationTime !== undefined) at = bytes.writeUInt32LE(Math.min(Math.round(creationTime), 0xffffffff), at);
+  if (tagBytes) {
+    at = bytes.writeUInt32LE(tagBytes.length, at);
+    at += tagBytes.copy(bytes, at);
+  }
+  bytes.set(payload, at);
+  return bytes;
+}
+
+/** The item in `bytes`, which may be torn or foreign: then throws, never answers with something else. */
+export function decode(input: Uint8Array, serializer: Serializer): DecodedValue {
+  const bytes = asBuffer(input);
+  if (bytes[0] !== VERSION) throw new SerializationError(`unknown envelope version ${bytes[0]}`);
+  const flags = bytes[1] as number;
+  const createdAt = bytes.readDoubleLE(2);
+  const metadata: Metadata = { createdAt };
+  const at = flags === 0 ? HEADER_BYTES : readOptional(bytes, flags, metadata);
+  if (at + bytes.readUInt32LE(10) !== bytes.length || Number.isNaN(createdAt)) {
+    throw new SerializationError(`the entry of ${bytes.length} bytes is torn`);
+  }
+  return new DecodedValue(serializer.deserialize(bytes.subarray(at)), metadata, input);
+}
+
+/** A decoded item remembers the bytes it came from: `compareAndSet` compares them. */
+export class DecodedValue implements CachedValue {
+  constructor(
+    readonly value: unknown,
+    readonly metadata: Metadata,
+    readonly bytes: Uint8Array,
+  ) {}
+}
+
+type Writable<T> = { -readonly [P in keyof T]: T[P] };
+
+/** Fills in the flagged fields; where the payload begins. */
+function readOptional(bytes: Buffer, flags: number, metadata: Writable<Metadata>): number {
+  let at = HEADER_BYTES;
+  if (flags & EXPIRATION) {
+    metadata.expirationTime = bytes.readDoubleLE(at);
+    at += 8;
+  }
+  if (flags & CREATION) {
+    metadata.creationTime = bytes.readUInt32LE(at);
+    at += 4;
+  }
+  if (flags & TAGS) {
+    const size = bytes.readUInt32LE(at);
+    at += 4;
+    const tags: unknown = JSON.parse(bytes.toString('utf8', at, at + size));
+    if (!Array.isArray(tags) || !tags.every((tag) => typeof tag === 'string')) {
+      throw new SerializationError('the tags of the entry are unreadable');
+    }
+    metadata.tags = tags;
+    at += size;
+  }
+  return at;
+}

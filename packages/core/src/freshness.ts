@@ -1,0 +1,92 @@
+/** The one place that says what fresh, stale and gone mean. */
+
+import { type CachedValue, type Metadata, NO_VALUE, type NoValue } from './cached-value.js';
+import type { RegionInvalidator } from './invalidation.js';
+
+/**
+ * `fresh`: serve it. `early`: fresh, and chosen to be renewed before its time. `stale`: may be served while somebody
+ * creates. `expired` (beyond grace), `invalidated` (hard) and `absent` all mean that there is nothing to serve.
+ */
+export type Freshness = 'fresh' | 'early' | 'stale' | 'expired' | 'invalidated' | 'absent';
+
+/** Whether there is nothing to serve. */
+export function isGone(state: Freshness): state is 'expired' | 'invalidated' | 'absent' {
+  return state === 'expired' || state === 'invalidated' || state === 'absent';
+}
+
+/** Whether `now` holds another entry than `before`. */
+export function isNewer(now: CachedValue | NoValue, before: CachedValue | NoValue): now is CachedValue {
+  return now !== NO_VALUE && (before === NO_VALUE || now.metadata.createdAt !== before.metadata.createdAt);
+}
+
+/** What a region judges by. */
+export interface FreshnessPolicy {
+  /** Age in ms at which entries without a time of their own are stale. */
+  readonly expirationTime: number;
+  /** ms past that age; undefined: as long as the entry's expiration time. */
+  readonly grace: number | undefined;
+  readonly invalidator: RegionInvalidator;
+}
+
+/** `expirationTime`: the call's own, in ms, which judges this read only. */
+export function judge(
+  entry: CachedValue | NoValue,
+  key: string,
+  now: number,
+  policy: FreshnessPolicy,
+  expirationTime: number | undefined,
+): Freshness {
+  if (entry === NO_VALUE) return 'absent';
+  const { metadata } = entry;
+  const { invalidator } = policy;
+  const verdict =
+    invalidator.latest === -Infinity
+      ? 'valid'
+      : invalidator.check({ key, createdAt: metadata.createdAt, tags: metadata.tags ?? [] });
+  if (verdict === 'hard') return 'invalidated';
+  const age = ageOf(metadata, now);
+  const limit = expirationTime ?? expirationOf(metadata, policy);
+  if (age < limit) return verdict === 'valid' ? 'fresh' : 'stale';
+  return age < limit + graceOf(metadata, policy) ? 'stale' : 'expired';
+}
+
+/** ms since the entry was written; one from the future (another host's clock is ahead) counts as new. */
+export function ageOf(metadata: Metadata, now: number): number {
+  return Math.max(0, now - metadata.createdAt);
+}
+
+/** ms after which an entry is stale when the call does not say. */
+export function expirationOf(metadata: Metadata, policy: FreshnessPolicy): number {
+  return metadata.expirationTime ?? policy.expirationTime;
+}
+
+/** ms from its writing until the backend may free an entry: expirationTime + grace. */
+export function ttlOf(metadata: Metadata, policy: FreshnessPolicy): number {
+  return expirationOf(metadata, policy) + graceOf(metadata, policy);
+}
+
+function graceOf(metadata: Metadata, policy: FreshnessPolicy): number {
+  return policy.grace ?? expirationOf(metadata, policy);
+}
+
+/** `beta` above 1 renews earlier, below 1 later; `random` is uniform in 0..1. */
+export interface EarlyRefresh {
+  readonly beta: number;
+  readonly random: () => number;
+}
+
+/**
+ * Whether this read renews a fresh entry before its time: probabilistic early expiration, XFetch (Vattani, Chierichetti,
+ * Lowenstein, "Optimal Probabilistic Cache Stampede Prevention", VLDB 2015). The chance grows towards the edge, and
+ * with how long the value took to create.
+ */
+export function isEarly(
+  { metadata }: CachedValue,
+  now: number,
+  expiration: number,
+  { beta, random }: EarlyRefresh,
+): boolean {
+  const { creationTime } = metadata;
+  if (creationTime === undefined || expiration === Infinity) return false;
+  return ageOf(metadata, now) - creationTime * beta * Math.log(random()) >= expiration;
+}

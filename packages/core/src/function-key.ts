@@ -1,0 +1,96 @@
+/** The keys of cached functions: a text that tells apart what is different, the same in every process. */
+
+import { createHash } from 'node:crypto';
+import { types } from 'node:util';
+import { show } from './duration.js';
+import { ValidationError } from './errors.js';
+
+/**
+ * Makes the key builder of a cached function. `name` is unique in the region for its namespace.
+ * @example
+ * const byFirstArgument: FunctionKeyGenerator = ({ name }) => (id) => `${name}/${id}`;
+ */
+export type FunctionKeyGenerator = (of: FunctionIdentity) => (...args: readonly unknown[]) => string;
+
+export interface FunctionIdentity {
+  readonly name: string;
+  readonly namespace: string | undefined;
+  // biome-ignore lint/complexity/noBannedTypes: any function at all; it is only looked at
+  readonly fn: Function;
+}
+
+/**
+ * The default: `name(arg,arg)` with every argument in a notation that keeps types apart: `1`, `"1"`, `1n`, `null` and
+ * `undefined` differ; properties and sets are sorted; trailing `undefined` is dropped, since a call cannot tell it from
+ * nothing. What has no such notation (functions, symbols, instances of classes) is refused.
+ */
+export const structuredFunctionKey: FunctionKeyGenerator = ({ name, namespace }) => {
+  const prefix = `${namespace === undefined ? '' : `${encodeURIComponent(namespace)}/`}${encodeURIComponent(name)}`;
+  return (...args) => {
+    const last = args.findLastIndex((arg) => arg !== undefined);
+    return `${prefix}(${args
+      .slice(0, last + 1)
+      .map((arg) => encodeArgument(arg, []))
+      .join(',')})`;
+  };
+};
+
+/** The name of a function: its own, or one made of its text. */
+// biome-ignore lint/complexity/noBannedTypes: any function at all; it is only looked at
+export function functionName(fn: Function): string {
+  return fn.name || `anonymous-${createHash('sha256').update(fn.toString()).digest('base64url').slice(0, 16)}`;
+}
+
+/** `above`: the objects that hold this one, to find cycles. */
+function encodeArgument(value: unknown, above: readonly object[]): string {
+  switch (typeof value) {
+    case 'string':
+      return JSON.stringify(value);
+    case 'number':
+    case 'boolean':
+    case 'undefined':
+      return String(value);
+    case 'bigint':
+      return `${value}n`;
+    case 'object':
+      return value === null ? 'null' : encodeObject(value, above);
+    default:
+      throw refusal(value);
+  }
+}
+
+function encodeObject(value: object, above: readonly object[]): string {
+  if (above.includes(value)) throw new ValidationError(`an argument refers to itself; ${REMEDY}`);
+  const within = [...above, value];
+  const encode = (part: unknown): string => encodeArgument(part, within);
+  if (Array.isArray(value)) return `[${Array.from(value, encode).join(',')}]`;
+  if (types.isDate(value)) return `Date(${value.getTime()})`;
+  if (types.isRegExp(value)) return `RegExp(${JSON.stringify(value.source)},${value.flags})`;
+  if (types.isSet(value)) return `Set(${[...value].map(encode).sort().join(',')})`;
+  if (types.isMap(value))
+    return `Map(${[...value]
+      .map(([k, v]) => `${encode(k)}:${encode(v)}`)
+      .sort()
+      .join(',')})`;
+  if (types.isTypedArray(value) || types.isAnyArrayBuffer(value) || types.isDataView(value)) return encodeBytes(value);
+  if (value instanceof URL) return `URL(${JSON.stringify(value.href)})`;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (prototype !== null && Object.getPrototypeOf(prototype) !== null) throw refusal(value);
+  if (Object.getOwnPropertySymbols(value).length > 0) throw refusal(value);
+  const names = Object.keys(value).sort();
+  return `{${names.map((name) => `${JSON.stringify(name)}:${encode((value as Record<string, unknown>)[name])}`).join(',')}}`;
+}
+
+function encodeBytes(value: NodeJS.ArrayBufferView | ArrayBufferLike): string {
+  const bytes = ArrayBuffer.isView(value)
+    ? Buffer.from(value.buffer, value.byteOffset, value.byteLength)
+    : Buffer.from(value);
+  const type = Buffer.isBuffer(value) ? 'Buffer' : Object.prototype.toString.call(value).slice(8, -1);
+  return `${type}(${bytes.toString('base64url')})`;
+}
+
+const REMEDY = 'give cacheFunction the option key: (...args) => what identifies the call';
+
+function refusal(value: unknown): ValidationError {
+  return new ValidationError(`argument ${show(value)} has no place in a key; ${REMEDY}`);
+}

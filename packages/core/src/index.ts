@@ -1,0 +1,58 @@
+/** What applications and drivers import. */
+
+export type { Awaitable } from './awaitable.js';
+export {
+  Backend,
+  BytesBackend,
+  CacheBackend,
+  type Capability,
+  type MultiWriteOptions,
+  type WriteOptions,
+} from './backend.js';
+export { add, type CachedValue, type Metadata, NO_VALUE, type NoValue } from './cached-value.js';
+export { type Clock, systemClock } from './clock.js';
+export type { Creator, CreatorContext } from './creator.js';
+export { type ByteSize, type Duration, parseByteSize, parseDuration } from './duration.js';
+export * from './errors.js';
+export { type Expiring, ExpiringMap, ExpiringValue, SweepTimer } from './expiring-map.js';
+export type { EarlyRefresh } from './freshness.js';
+export {
+  type CachedFunction,
+  type CachedMultiFunction,
+  type CacheFunctionOptions,
+  cached,
+} from './function-cache.js';
+export { type FunctionIdentity, type FunctionKeyGenerator, structuredFunctionKey } from './function-key.js';
+export type {
+  InvalidateOptions,
+  InvalidationStore,
+  InvalidationSubject,
+  RegionInvalidator,
+  Verdict,
+} from './invalidation.js';
+export { hashMangler, type KeyMangler, lengthMangler, MAX_KEY_BYTES } from './key.js';
+export { type KeyEvent, KeyEvents } from './key-events.js';
+export type { KeysOptions, WaitForOptions } from './key-watch.js';
+export type { MultiAnswer, MultiCreator, MultiCreatorContext } from './multi-creator.js';
+export { type AcquireOptions, type CacheMutex, LocalLocks } from './mutex.js';
+export { NullBackend } from './null-backend.js';
+export type { IncrementOptions, Items } from './operations.js';
+export type {
+  ConfigureOptions,
+  CreateOptions,
+  Entry,
+  GetOptions,
+  GetOrCreateOptions,
+  RegionOptions,
+  SetOptions,
+} from './options.js';
+export { ProxyBackend, type ProxyLike } from './proxy.js';
+export type { SyncCreator, SyncMultiCreator } from './read-through-sync.js';
+export { createRegion, type Region } from './region.js';
+// `export *`, so that `declare module '@stockpile/core'` reaches BackendArguments
+export * from './registry.js';
+export { jsonSerializer, type Serializer, structuredSerializer } from './serializer.js';
+export { SerializingBackend } from './serializing-backend.js';
+export { sharedInvalidator } from './shared-invalidation.js';
+export type { ErrorMessage, KeyMessage, MissMessage, MissReason, RegionStats } from './stats.js';
+export type { SyncRegion } from './sync-region.js';

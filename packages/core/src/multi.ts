@@ -1,0 +1,37 @@
+/** One operation for each of many keys. */
+
+import { type Awaitable, attempt, chain, isPromise } from './awaitable.js';
+import { StockpileError } from './errors.js';
+
+/**
+ * `one(key)` for each key, without promises where every answer is at hand. All are tried; then, if some failed, throws
+ * the first failure with `keys` naming them all.
+ */
+export function eachKey<T>(keys: readonly string[], one: (key: string) => Awaitable<T>): Awaitable<T[]> {
+  const failures = new Failures();
+  const answers = keys.map((key) => attempt(() => one(key), failures.noting(key)));
+  return chain(answers.some(isPromise) ? Promise.all(answers) : (answers as (T | undefined)[]), (all) => {
+    failures.throwIfAny();
+    return all as T[];
+  });
+}
+
+/** Collects what failed in a multi operation, so that one bad key does not poison the others. */
+export class Failures {
+  readonly #keys: string[] = [];
+  #first: unknown;
+
+  /** A handler that notes the failure of `key`. */
+  noting(key: string): (error: unknown) => undefined {
+    return (error) => {
+      if (this.#keys.length === 0) this.#first = error;
+      this.#keys.push(...((error instanceof StockpileError && error.keys) || [key]));
+    };
+  }
+
+  throwIfAny(): void {
+    if (this.#keys.length === 0) return;
+    if (this.#first instanceof StockpileError) this.#first.keys = this.#keys;
+    throw this.#first;
+  }
+}

@@ -1,0 +1,189 @@
+/** What a region does besides creating: each operation once, for `Region` and for `region.sync`. */
+
+import { type Awaitable, chain, isPromise } from './awaitable.js';
+import { type CachedValue, NO_VALUE, type NoValue } from './cached-value.js';
+import { show } from './duration.js';
+import { ValidationError } from './errors.js';
+import { ageOf, expirationOf, judge } from './freshness.js';
+import type { InvalidateOptions } from './invalidation.js';
+import { checkTags, type Entry, type GetOptions, optionalMs, type SetOptions } from './options.js';
+import { type Found, type RegionCore, settled } from './region-core.js';
+
+/** What `setMulti` takes. */
+export type Items<V> = ReadonlyMap<string, V> | Iterable<readonly [string, V]> | Readonly<Record<string, V>>;
+
+export function get(core: RegionCore, key: string, options?: GetOptions): Awaitable<unknown> {
+  const expirationTime = options && optionalMs(options.expirationTime, 'expirationTime');
+  const now = core.hitTime();
+  const found = core.get(key, core.keys.stored(key), now);
+  return isPromise(found)
+    ? found.then((entry) => serve(core, key, entry, now, expirationTime, options?.ignoreExpiration))
+    : serve(core, key, found, now, expirationTime, options?.ignoreExpiration);
+}
+
+/** `get` where the backend is synchronous: the shortest way to a hit. */
+export function getSync(core: RegionCore, key: string, options?: GetOptions): unknown {
+  const expirationTime = options && optionalMs(options.expirationTime, 'expirationTime');
+  const now = core.hitTime();
+  const found = settled(core.get(key, core.keys.stored(key), now));
+  return serve(core, key, found, now, expirationTime, options?.ignoreExpiration);
+}
+
+/** The value of a fresh entry; counted. */
+function serve(
+  core: RegionCore,
+  key: string,
+  entry: Found,
+  now: number,
+  expirationTime: number | undefined,
+  ignoreExpiration = false,
+): unknown {
+  const state = judge(entry, key, now, core.policy, expirationTime);
+  if (entry !== NO_VALUE && (state === 'fresh' || ignoreExpiration)) {
+    core.stats.hit(key);
+    return entry.value;
+  }
+  core.stats.miss(key, state === 'fresh' || state === 'early' ? 'absent' : state);
+  return NO_VALUE;
+}
+
+export function getEntry(core: RegionCore, key: string, options: GetOptions = {}): Awaitable<Entry<unknown> | NoValue> {
+  const given = optionalMs(options.expirationTime, 'expirationTime');
+  const now = core.now();
+  return chain(core.get(key, core.keys.stored(key), now), (entry) => {
+    const state = judge(entry, key, now, core.policy, given);
+    if (entry === NO_VALUE || (state !== 'fresh' && state !== 'stale' && !options.ignoreExpiration)) {
+      core.stats.miss(key, state === 'fresh' || state === 'early' ? 'absent' : state);
+      return NO_VALUE;
+    }
+    if (state === 'fresh') core.stats.hit(key);
+    else core.stats.stale(key);
+    const { value, metadata } = entry;
+    const expirationTime = given ?? expirationOf(metadata, core.policy);
+    const { createdAt, tags = [] } = metadata;
+    const expiresAt = createdAt + expirationTime;
+    return { value, createdAt, age: ageOf(metadata, now), stale: state !== 'fresh', expiresAt, expirationTime, tags };
+  });
+}
+
+export function getMulti(core: RegionCore, keys: Iterable<string>, options: GetOptions = {}): Awaitable<unknown[]> {
+  const expirationTime = optionalMs(options.expirationTime, 'expirationTime');
+  const asked = checkKeys(keys);
+  if (asked.length === 0) return [];
+  const stored = asked.map((key) => core.keys.stored(key));
+  const now = core.hitTime();
+  return chain(core.getMulti(stored, now), (found) =>
+    asked.map((key, i) => serve(core, key, found[i] as Found, now, expirationTime, options.ignoreExpiration)),
+  );
+}
+
+export function set(core: RegionCore, key: string, value: unknown, options: SetOptions = {}): Awaitable<void> {
+  const stored = core.keys.stored(key);
+  const item = core.itemOf(value, givenOf(options));
+  core.overtake(stored);
+  return chain(core.set(key, stored, item), () => {});
+}
+
+export function setMulti(core: RegionCore, items: Items<unknown>, options: SetOptions = {}): Awaitable<void> {
+  const given = givenOf(options);
+  const byKey = new Map<string, CachedValue>();
+  let createdAt: number | undefined;
+  for (const [key, value] of pairsOf(items)) {
+    const item = core.itemOf(value, given);
+    createdAt ??= item.metadata.createdAt; // one date for all, one metadata object each
+    byKey.set(core.keys.stored(key), { value, metadata: { ...item.metadata, createdAt } });
+  }
+  for (const stored of byKey.keys()) core.overtake(stored);
+  return chain(core.setMulti(byKey), () => {});
+}
+
+export function remove(core: RegionCore, key: string): Awaitable<boolean> {
+  const stored = core.keys.stored(key);
+  core.overtake(stored);
+  return core.call('delete', key, () => core.backend.delete(stored));
+}
+
+export function removeMulti(core: RegionCore, keys: Iterable<string>): Awaitable<number> {
+  const stored = [...new Set(checkKeys(keys).map((key) => core.keys.stored(key)))];
+  if (stored.length === 0) return 0;
+  for (const key of stored) core.overtake(key);
+  return core.call('deleteMulti', undefined, () => core.backend.deleteMulti(stored));
+}
+
+export function invalidate(core: RegionCore, { hard = true, tags }: InvalidateOptions = {}): Awaitable<void> {
+  if (typeof hard !== 'boolean') throw new ValidationError(`invalidate: hard must be true or false, not ${show(hard)}`);
+  if (tags !== undefined && checkTags(tags) === undefined) return; // entries with one of no tags: none
+  return core.invalidate(hard, checkTags(tags));
+}
+
+export function keyIsLocked(core: RegionCore, key: string): Awaitable<boolean> {
+  const stored = core.keys.stored(key);
+  return core.call('locked', key, () => core.mutex(stored).locked());
+}
+
+export interface IncrementOptions extends SetOptions {
+  /** What an absent counter counts from. Default 0. */
+  readonly initial?: number;
+}
+
+export function increment(
+  core: RegionCore,
+  key: string,
+  by: number,
+  options: IncrementOptions = {},
+): Awaitable<number> {
+  const { initial = 0 } = options;
+  const backend = core.require('counters');
+  for (const [name, number] of Object.entries({ by, initial })) {
+    if (!Number.isFinite(number))
+      throw new ValidationError(`increment: ${name} must be a finite number, not ${show(number)}`, { key });
+  }
+  const stored = core.keys.stored(key);
+  const item = core.itemOf(initial + by, givenOf(options));
+  core.overtake(stored);
+  const add = (): Awaitable<number> => {
+    // no grace: a counter is never served stale, it starts anew
+    const ttl = expirationOf(item.metadata, core.policy);
+    return core.call('increment', key, () => backend.increment(stored, by, item, { ttl }));
+  };
+  if (core.policy.invalidator.latest === -Infinity) return add();
+  return chain(core.get(key, stored, core.now()), (entry) => {
+    if (judge(entry, key, core.now(), core.policy, undefined) === 'fresh') return add();
+    return chain(
+      core.call('delete', key, () => backend.delete(stored)),
+      add,
+    );
+  });
+}
+
+export function clear(core: RegionCore): Awaitable<void> {
+  const backend = core.require('clear');
+  core.coordination.overtakeAll(core.keys.prefix);
+  core.failures.clear();
+  return core.call('clear', undefined, () => backend.clear(core.keys.prefix));
+}
+
+/** The region's own keys among the stored ones, those it keeps beside its entries left out. */
+export function ownKey(core: RegionCore, stored: string, prefix: string): string | undefined {
+  const key = core.keys.original(stored);
+  return key.startsWith(prefix) && !core.keys.isReserved(stored) ? key : undefined;
+}
+
+function givenOf({ expirationTime, tags }: SetOptions): {
+  expirationTime: number | undefined;
+  tags: readonly string[] | undefined;
+} {
+  return { expirationTime: optionalMs(expirationTime, 'expirationTime'), tags: checkTags(tags) };
+}
+
+export function checkKeys(keys: Iterable<string>): string[] {
+  if (typeof keys === 'object' && keys !== null && Symbol.iterator in keys) return [...keys];
+  throw new ValidationError(`keys: must be an array or another iterable of strings, not ${show(keys)}`);
+}
+
+function pairsOf(items: Items<unknown>): Iterable<readonly [string, unknown]> {
+  if (typeof items !== 'object' || items === null) {
+    throw new ValidationError(`setMulti: takes a Map, pairs of key and value, or an object, not ${show(items)}`);
+  }
+  return Symbol.iterator in items ? (items as Iterable<readonly [string, unknown]>) : Object.entries(items);
+}

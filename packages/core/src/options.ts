@@ -1,0 +1,205 @@
+/** The options of regions and calls, and their checked form. */
+
+import type { Clock } from './clock.js';
+import { type Duration, parseDuration, show } from './duration.js';
+import { ValidationError } from './errors.js';
+import type { EarlyRefresh } from './freshness.js';
+import type { FunctionKeyGenerator } from './function-key.js';
+import type { RegionInvalidator } from './invalidation.js';
+import type { KeyMangler } from './key.js';
+import type { ProxyLike } from './proxy.js';
+import type { ArgumentsOf } from './registry.js';
+import type { Serializer } from './serializer.js';
+
+/** `createRegion(options)`. */
+export interface RegionOptions {
+  /** For messages, stats and events. Default `'default'`. */
+  readonly name?: string;
+  /** What keeps this region's keys apart on a shared store. Default: the name; `''`: no prefix at all. */
+  readonly namespace?: string;
+  /** Turns keys into stored ones, in place of the backend's own mangler; `false`: no mangler at all. */
+  readonly keyMangler?: KeyMangler | false;
+  /** For backends that keep bytes. Default `structuredSerializer`. */
+  readonly serializer?: Serializer;
+  /** Builds the keys of cached functions. */
+  readonly functionKeyGenerator?: FunctionKeyGenerator;
+  /** Default: the system's. `Date` is one; tests hand in their own. */
+  readonly clock?: Clock;
+}
+
+/** Options of getOrCreate and its kin; in `configure` they are the defaults of all calls. */
+export interface CreateOptions<V = unknown> {
+  /** Whether a created value is stored. Asked of created values only. Default: always. */
+  readonly shouldCache?: (value: V, key: string) => boolean;
+  /** A stale value while somebody creates: `'serve'` (default) it at once, or `'wait'` for the new one. */
+  readonly stale?: 'serve' | 'wait';
+  /**
+   * Serve a stale value at once and create behind it, also for the caller that creates. A function receives the work,
+   * for platforms with a `waitUntil`. Default false.
+   */
+  readonly background?: boolean | ((work: Promise<void>) => void);
+  /**
+   * When the creator fails, serve the stale value, and do not try again for 1 s, or for the duration given here.
+   * Default false: the error reaches the caller.
+   */
+  readonly serveStaleOnError?: boolean | Duration;
+  /** How long a creator's error is remembered: until then callers of this process get it at once. Default: not. */
+  readonly errorTtl?: Duration;
+  /** Renew hot entries shortly before they are stale, by XFetch with beta 1 or as given. Default false. */
+  readonly earlyRefresh?: boolean | Partial<EarlyRefresh>;
+  /** How long to wait for the mutex while somebody else creates. Default 30 s. */
+  readonly lockTimeout?: Duration;
+  /** Then: `'create'` (default) without storing, or `'throw'` a `LockTimeoutError`. */
+  readonly onLockTimeout?: 'create' | 'throw';
+  /** After this, `CreatorTimeoutError`, and the creator's signal is aborted. Default: none. */
+  readonly creatorTimeout?: Duration;
+}
+
+/** What a single call of getOrCreate takes. */
+export interface GetOrCreateOptions<V = unknown> extends CreateOptions<V> {
+  /** Judges the entry in this call, and is stored with what it creates. Default: the entry's own, then the region's. */
+  readonly expirationTime?: Duration;
+  /** Stored with what this call creates. */
+  readonly tags?: readonly string[];
+  /** Ends this caller's wait; the creation goes on while somebody else waits for it. */
+  readonly signal?: AbortSignal;
+}
+
+/** What a read takes. */
+export interface GetOptions {
+  /** Judges this read only. */
+  readonly expirationTime?: Duration;
+  /** Answer with whatever the backend still holds, however old or invalidated. Default false. */
+  readonly ignoreExpiration?: boolean;
+}
+
+/** What a write takes. */
+export interface SetOptions {
+  /** Stored with the entry; default: the region's, as it is at each read. */
+  readonly expirationTime?: Duration;
+  /** For `invalidate({ tags })`. */
+  readonly tags?: readonly string[];
+}
+
+/** `configure(backend, options)`. */
+export interface ConfigureOptions<V = unknown, N extends string = string> extends CreateOptions<V> {
+  /** Age at which entries are stale. Default Infinity. */
+  readonly expirationTime?: Duration;
+  /** How long past that age they are kept and may be served. Default: as long as the expiration time. */
+  readonly grace?: Duration;
+  /** The backend's own arguments. */
+  readonly arguments?: ArgumentsOf<N>;
+  /** Proxies around the backend, the first outermost: instances, or classes without constructor arguments. */
+  readonly wrap?: readonly ProxyLike[];
+  /** Default: times kept in this region object. `sharedInvalidator()` keeps them in the backend. */
+  readonly regionInvalidator?: RegionInvalidator;
+  /** Configure again, over another backend. Default false. */
+  readonly replaceExistingBackend?: boolean;
+  /** While the backend is down, getOrCreate serves from the creator. Default true; false: it rejects. */
+  readonly failOpen?: boolean;
+  /** The bound on every operation of the backend. Default 2 s. */
+  readonly timeout?: Duration;
+}
+
+/** `getEntry`: a value with its state. */
+export interface Entry<V> {
+  readonly value: V;
+  /** Epoch ms of the region's clock. */
+  readonly createdAt: number;
+  /** ms. */
+  readonly age: number;
+  /** Whether `get` would answer `NO_VALUE`. */
+  readonly stale: boolean;
+  /** Epoch ms at which it becomes stale; Infinity: never. */
+  readonly expiresAt: number;
+  /** ms, as it is in force for this read. */
+  readonly expirationTime: number;
+  readonly tags: readonly string[];
+}
+
+/** The checked form of `CreateOptions` and `GetOrCreateOptions`: durations in ms, defaults filled in. */
+export interface Plan {
+  /** The call's own, if given. */
+  readonly expirationTime: number | undefined;
+  readonly tags: readonly string[] | undefined;
+  readonly shouldCache: ((value: never, key: string) => boolean) | undefined;
+  readonly stale: 'serve' | 'wait';
+  readonly background: boolean | ((work: Promise<void>) => void);
+  /** ms; undefined: errors reach the caller. */
+  readonly backOff: number | undefined;
+  /** ms; 0: errors are not remembered. */
+  readonly errorTtl: number;
+  readonly earlyRefresh: EarlyRefresh | undefined;
+  readonly lockTimeout: number;
+  readonly onLockTimeout: 'create' | 'throw';
+  readonly creatorTimeout: number;
+  readonly signal: AbortSignal | undefined;
+}
+
+const DEFAULT_PLAN: Plan = {
+  expirationTime: undefined,
+  tags: undefined,
+  shouldCache: undefined,
+  stale: 'serve',
+  background: false,
+  backOff: undefined,
+  errorTtl: 0,
+  earlyRefresh: undefined,
+  lockTimeout: 30_000,
+  onLockTimeout: 'create',
+  creatorTimeout: Infinity,
+  signal: undefined,
+};
+const DEFAULT_BACK_OFF_MS = 1000;
+
+/** The plan of a call: what it gives, over `defaults`. `V` is the region's business, not the plan's. */
+export function planOf<V>(options: GetOrCreateOptions<V>, defaults: Plan = DEFAULT_PLAN): Plan {
+  const { serveStaleOnError, earlyRefresh, signal } = options;
+  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+    throw new ValidationError(`signal: ${show(signal)} is no AbortSignal`);
+  }
+  return {
+    expirationTime: optionalMs(options.expirationTime, 'expirationTime'),
+    tags: checkTags(options.tags),
+    shouldCache: (options.shouldCache as Plan['shouldCache']) ?? defaults.shouldCache,
+    stale: oneOf(options.stale, 'stale', ['serve', 'wait']) ?? defaults.stale,
+    background: options.background ?? defaults.background,
+    backOff: serveStaleOnError === undefined ? defaults.backOff : backOffOf(serveStaleOnError),
+    errorTtl: optionalMs(options.errorTtl, 'errorTtl') ?? defaults.errorTtl,
+    earlyRefresh: earlyRefresh === undefined ? defaults.earlyRefresh : earlyRefreshOf(earlyRefresh),
+    lockTimeout: optionalMs(options.lockTimeout, 'lockTimeout') ?? defaults.lockTimeout,
+    onLockTimeout: oneOf(options.onLockTimeout, 'onLockTimeout', ['create', 'throw']) ?? defaults.onLockTimeout,
+    creatorTimeout: optionalMs(options.creatorTimeout, 'creatorTimeout') ?? defaults.creatorTimeout,
+    signal,
+  };
+}
+
+/** ms of an option that may be left out. `null` is not leaving it out. */
+export function optionalMs(duration: Duration | undefined, name: string): number | undefined {
+  return duration === undefined ? undefined : parseDuration(duration, name);
+}
+
+export function checkTags(tags: readonly string[] | undefined): readonly string[] | undefined {
+  if (tags === undefined) return undefined;
+  if (!Array.isArray(tags) || !tags.every((tag) => typeof tag === 'string' && tag.isWellFormed())) {
+    throw new ValidationError(`tags: must be an array of well-formed strings, not ${show(tags)}`);
+  }
+  return tags.length === 0 ? undefined : [...tags];
+}
+
+function oneOf<T extends string>(value: T | undefined, name: string, allowed: readonly T[]): T | undefined {
+  if (value === undefined || allowed.includes(value)) return value;
+  throw new ValidationError(`${name}: ${show(value)} is not one of ${allowed.map((text) => `'${text}'`).join(', ')}`);
+}
+
+function backOffOf(option: boolean | Duration): number | undefined {
+  if (option === false) return undefined;
+  return option === true ? DEFAULT_BACK_OFF_MS : parseDuration(option, 'serveStaleOnError');
+}
+
+function earlyRefreshOf(option: boolean | Partial<EarlyRefresh>): EarlyRefresh | undefined {
+  if (option === false) return undefined;
+  const { beta = 1, random = Math.random } = option === true ? {} : option;
+  if (!(beta > 0)) throw new ValidationError(`earlyRefresh.beta: must be a number above 0, not ${show(beta)}`);
+  return { beta, random };
+}

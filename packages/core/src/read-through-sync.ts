@@ -1,0 +1,250 @@
+/**
+ * getOrCreate of `region.sync`: the decisions of read-through.ts where nothing may wait. What somebody else creates is
+ * served stale, or created a second time without being stored.
+ */
+
+import { attempt, isPromise } from './awaitable.js';
+import { type CachedValue, NO_VALUE } from './cached-value.js';
+import { Creation, checkCreated, checkCreator } from './creation.js';
+import { asCreation, type CreatorContext, refuseRecursion } from './creator.js';
+import { ValidationError } from './errors.js';
+import { type Freshness, isGone, isNewer } from './freshness.js';
+import { alignAnswer, type MultiAnswer, type MultiCreatorContext } from './multi-creator.js';
+import type { CacheMutex } from './mutex.js';
+import type { GetOrCreateOptions, Plan } from './options.js';
+import { lockTimeout } from './read-through.js';
+import { type Found, type RegionCore, settled } from './region-core.js';
+import { Claim } from './single-flight.js';
+
+/** A creator that answers without a promise. */
+export type SyncCreator<V> = (context: CreatorContext<V>) => V;
+export type SyncMultiCreator<V> = (keys: readonly string[], context: MultiCreatorContext<V>) => MultiAnswer<V>;
+
+export function readThroughSync(
+  core: RegionCore,
+  key: string,
+  creator: SyncCreator<unknown>,
+  options?: GetOrCreateOptions,
+): unknown {
+  const plan = core.planFor(options);
+  if (plan.earlyRefresh === undefined && !core.bypass) {
+    const now = core.hitTime();
+    const entry = settled(
+      attempt(
+        () => core.get(key, core.keys.stored(key), now),
+        () => NO_VALUE,
+      ),
+    ) as Found;
+    if (entry !== NO_VALUE && core.judge(entry, key, now, plan) === 'fresh') {
+      core.stats.hit(key);
+      return entry.value;
+    }
+  }
+  checkCreator(creator);
+  const read = new SyncRead(core, plan, (_keys, creation, asks, signal) => {
+    const seen = asks[0]?.seen ?? NO_VALUE;
+    return [creator(creation.context(key, seen === NO_VALUE ? seen : seen.value, signal))];
+  });
+  return read.run([key]).get(key);
+}
+
+export function readThroughMultiSync(
+  core: RegionCore,
+  keys: readonly string[],
+  creator: SyncMultiCreator<unknown>,
+  options?: GetOrCreateOptions,
+): unknown[] {
+  checkCreator(creator);
+  const read = new SyncRead(core, core.planFor(options), (missing, creation, asks, signal) => {
+    const stale = new Map(asks.flatMap(({ key, seen }) => (seen === NO_VALUE ? [] : [[key, seen.value] as const])));
+    return creator(missing, { keys: missing, stale, signal, ...creation.notes.writers() });
+  });
+  const values = read.run([...new Set(keys)]);
+  return keys.map((key) => values.get(key));
+}
+
+interface Ask {
+  readonly key: string;
+  readonly stored: string;
+  readonly seen: Found;
+  readonly state: Freshness;
+  readonly claim: Claim;
+  mutex?: CacheMutex;
+}
+
+type CreateAll = (keys: readonly string[], creation: Creation, asks: readonly Ask[], signal: AbortSignal) => unknown;
+
+class SyncRead {
+  readonly #values = new Map<string, unknown>();
+  #down = false;
+
+  constructor(
+    private readonly core: RegionCore,
+    private readonly plan: Plan,
+    private readonly createAll: CreateAll,
+  ) {}
+
+  run(keys: readonly string[]): Map<string, unknown> {
+    const { writes } = this.core.coordination;
+    const open = this.#read(keys).filter((ask) => !this.#served(ask));
+    if (open.length > 0) this.#produce(open, writes);
+    return this.#values;
+  }
+
+  #read(keys: readonly string[]): Ask[] {
+    const { core, plan } = this;
+    const stored = keys.map((key) => core.keys.stored(key));
+    const now = core.hitTime();
+    let found: Found[];
+    try {
+      found = settled(core.getMulti(stored, now));
+    } catch (error) {
+      core.serveAnyway(error);
+      this.#down = true;
+      found = keys.map(() => NO_VALUE);
+    }
+    return keys.map((key, i) => {
+      const seen = found[i] as Found;
+      return {
+        key,
+        stored: stored[i] as string,
+        seen,
+        state: core.judge(seen, key, now, plan),
+        claim: new Claim(core.flights),
+      };
+    });
+  }
+
+  /** Serves what needs no creation, or none now; refuses what is known to fail. */
+  #served(ask: Ask): boolean {
+    const { core, plan } = this;
+    const { key, stored, state } = ask;
+    if (state === 'fresh') {
+      this.#values.set(key, (ask.seen as CachedValue).value);
+      core.stats.hit(key);
+      return true;
+    }
+    if (isGone(state)) {
+      const failure = core.failures.remembered(stored, core.now());
+      if (failure !== undefined) throw failure.error;
+      return false;
+    }
+    if (core.failures.backingOff(stored, core.now())) return this.#serve(ask);
+    if (plan.background === false) return false;
+    this.#createBehind(ask);
+    return this.#serve(ask);
+  }
+
+  #serve({ key, seen, state }: Ask): true {
+    this.#values.set(key, (seen as CachedValue).value);
+    if (state === 'early') this.core.stats.hit(key);
+    else this.core.stats.stale(key);
+    return true;
+  }
+
+  #createBehind({ key }: Ask): void {
+    const { background } = this.plan;
+    const behind = new SyncRead(this.core, { ...this.plan, background: false }, this.createAll);
+    const work = new Promise<void>((resolve) => setImmediate(resolve))
+      .then(() => void behind.run([key]))
+      .catch((error) => this.core.stats.error('background', key, error));
+    if (typeof background === 'function') background(work);
+  }
+
+  #produce(asks: Ask[], writes: number): void {
+    const { core } = this;
+    for (const ask of asks) refuseRecursion(core, ask.stored, ask.key);
+    try {
+      let ours = asks.filter((ask) => this.#takeMutex(ask));
+      if (!this.#down && core.mayHaveChanged(writes)) ours = this.#lookAgain(ours);
+      if (ours.length > 0) this.#create(ours);
+    } finally {
+      for (const ask of asks) {
+        if (ask.mutex !== undefined) core.release(ask.mutex, ask.key);
+      }
+    }
+  }
+
+  /** Whether we create: with the mutex, or without it where there is nothing to serve. */
+  #takeMutex(ask: Ask): boolean {
+    const { core, plan } = this;
+    const { key, stored, state } = ask;
+    if (!this.#down) {
+      const mutex = core.mutex(stored);
+      try {
+        if (settled(core.call('lock', key, () => mutex.acquire({ wait: 0 })))) ask.mutex = mutex;
+      } catch (error) {
+        core.serveAnyway(error);
+        this.#down = true;
+      }
+    }
+    if (ask.mutex === undefined && !isGone(state)) return !this.#serve(ask);
+    if (ask.mutex === undefined && !this.#down && plan.onLockTimeout === 'throw') throw lockTimeout(key, plan);
+    core.stats.miss(key, state === 'early' || state === 'fresh' ? 'stale' : state);
+    return true;
+  }
+
+  /** Under the mutexes: uses what another process stored since the first read. */
+  #lookAgain(asks: Ask[]): Ask[] {
+    const { core, plan } = this;
+    const now = core.now();
+    const found = settled(
+      core.getMulti(
+        asks.map((ask) => ask.stored),
+        now,
+      ),
+    );
+    return asks.filter(({ key, seen }, i) => {
+      const again = found[i] as Found;
+      if (!isNewer(again, seen) || core.judge(again, key, now, { ...plan, earlyRefresh: undefined }) !== 'fresh')
+        return true;
+      this.#values.set(key, again.value);
+      return false;
+    });
+  }
+
+  #create(asks: readonly Ask[]): void {
+    const { core, plan } = this;
+    const keys = asks.map((ask) => ask.key);
+    const stored = asks.map((ask) => ask.stored);
+    const creation = new Creation(
+      core,
+      plan,
+      asks.map((ask) => ask.claim),
+    );
+    for (const ask of asks) core.coordination.begin(ask.stored, ask.claim);
+    try {
+      const values = creation.runSync({ keys }, stored, () =>
+        asCreation(core, stored, () => {
+          const answer = this.createAll(keys, creation, asks, new AbortController().signal);
+          if (isPromise(answer))
+            throw new ValidationError('region.sync: the creator must not be async; use region.getOrCreate');
+          return alignAnswer(answer, keys);
+        }),
+      );
+      for (const [i, ask] of asks.entries()) this.#values.set(ask.key, checkCreated(values[i], ask.key));
+      this.#store(asks, values, creation);
+    } catch (error) {
+      const served = asks.every(({ state }) => state === 'early' || (state === 'stale' && plan.backOff !== undefined));
+      if (!served) throw error;
+      for (const ask of asks) this.#serve(ask);
+    } finally {
+      for (const ask of asks) core.coordination.end(ask.stored, ask.claim);
+    }
+  }
+
+  #store(asks: readonly Ask[], values: readonly unknown[], creation: Creation): void {
+    const { core } = this;
+    for (const [i, { key, stored, mutex, claim }] of asks.entries()) {
+      const item = mutex && creation.entry(key, values[i]);
+      if (item === undefined) continue;
+      try {
+        settled(core.refreshInvalidations());
+        if (creation.overtaken(key, claim)) continue;
+        if (!settled(core.set(key, stored, item, mutex))) core.stats.count('superseded');
+      } catch (error) {
+        core.serveAnyway(error);
+      }
+    }
+  }
+}

@@ -1,0 +1,169 @@
+/** From values to bytes and back. */
+
+import { types } from 'node:util';
+import { deserialize as v8Deserialize, serialize as v8Serialize } from 'node:v8';
+import { show } from './duration.js';
+import { SerializationError } from './errors.js';
+
+/**
+ * Turns values into bytes and back. Whatever `deserialize` throws is a counted miss; whatever `serialize` throws
+ * becomes a `SerializationError` with the original as its cause. A compressing or signing layer is a serializer that
+ * wraps another.
+ * @example createRegion({ serializer: { name: 'msgpack', serialize: pack, deserialize: unpack } })
+ */
+export interface Serializer {
+  readonly name: string;
+  serialize(value: unknown): Uint8Array;
+  /** `bytes` may be the store's own: what the value keeps of them must be a copy. */
+  deserialize(bytes: Uint8Array): unknown;
+}
+
+/** The first byte of what is stored natively. V8's own format begins with 0xff and needs no tag. */
+const TAG = { undefined: 0, null: 1, true: 2, false: 3, number: 4, utf8: 5, latin1: 6, bytes: 7, buffer: 8 } as const;
+const V8 = 0xff;
+/** V8's own tag of a Buffer or typed array; it reads these as views on the bytes it was given. */
+const V8_VIEW = 0x5c;
+
+/**
+ * The default: every type of the structured clone algorithm comes back as it went in (Date, Map, Set, BigInt, typed
+ * arrays, Error, RegExp, cycles, -0, NaN, undefined), and Buffers as Buffers. Strings, bytes and scalars are stored as
+ * they are; objects in V8's format. What would change its type on the way (functions, symbols, instances of the
+ * application's classes) is refused.
+ */
+export const structuredSerializer: Serializer = {
+  name: 'structured',
+  serialize(value) {
+    switch (typeof value) {
+      case 'undefined':
+        return Buffer.of(TAG.undefined);
+      case 'boolean':
+        return Buffer.of(value ? TAG.true : TAG.false);
+      case 'number': {
+        const bytes = Buffer.allocUnsafe(9);
+        bytes[0] = TAG.number;
+        bytes.writeDoubleLE(value, 1);
+        return bytes;
+      }
+      case 'string':
+        return serializeText(value);
+      default:
+        if (value === null) return Buffer.of(TAG.null);
+        if (isPlainBytes(value)) return tagged(Buffer.isBuffer(value) ? TAG.buffer : TAG.bytes, value);
+        refuseWhatLosesItsType(value, new Set());
+        return v8Serialize(value);
+    }
+  },
+  deserialize(input) {
+    const bytes = asBuffer(input);
+    switch (bytes[0]) {
+      case V8:
+        return v8Deserialize(bytes.includes(V8_VIEW) ? new Uint8Array(bytes) : bytes);
+      case TAG.undefined:
+        return undefined;
+      case TAG.null:
+        return null;
+      case TAG.true:
+        return true;
+      case TAG.false:
+        return false;
+      case TAG.number:
+        return bytes.readDoubleLE(1);
+      case TAG.utf8:
+        return bytes.toString('utf8', 1);
+      case TAG.latin1:
+        return bytes.toString('latin1', 1);
+      case TAG.bytes:
+        return new Uint8Array(bytes.subarray(1));
+      case TAG.buffer:
+        return Buffer.from(bytes.subarray(1));
+      default:
+        throw new SerializationError(`unknown tag ${bytes[0]} at the start of a structured payload`);
+    }
+  },
+};
+
+/** JSON text, for stores that other programs read. Only what JSON knows comes back as it went in. */
+export const jsonSerializer: Serializer = {
+  name: 'json',
+  serialize(value) {
+    const text = JSON.stringify(value) as string | undefined;
+    if (text === undefined) throw new SerializationError(`JSON has no form for ${show(value)}`);
+    return Buffer.from(text);
+  },
+  deserialize(bytes) {
+    return JSON.parse(asBuffer(bytes).toString());
+  },
+};
+
+/** The same bytes as a Buffer, not copied. */
+export function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+function serializeText(text: string): Uint8Array {
+  if (!text.isWellFormed()) return v8Serialize(text); // UTF-8 would replace lone surrogates
+  const size = Buffer.byteLength(text);
+  const bytes = Buffer.allocUnsafe(size + 1);
+  const ascii = size === text.length; // one byte each: read back as latin1, which needs no decoding
+  bytes[0] = ascii ? TAG.latin1 : TAG.utf8;
+  bytes.write(text, 1, ascii ? 'latin1' : 'utf8');
+  return bytes;
+}
+
+function tagged(tag: number, payload: Uint8Array): Uint8Array {
+  const bytes = Buffer.allocUnsafe(payload.length + 1);
+  bytes[0] = tag;
+  bytes.set(payload, 1);
+  return bytes;
+}
+
+function isPlainBytes(value: unknown): value is Uint8Array {
+  return types.isUint8Array(value) && (Buffer.isBuffer(value) || isOneOf(value, 'Uint8Array'));
+}
+
+/** Structured clone turns instances of classes into plain objects in silence: find them before it does. */
+function refuseWhatLosesItsType(value: unknown, seen: Set<object>): void {
+  if (typeof value === 'function' || typeof value === 'symbol') {
+    throw new SerializationError(
+      `${show(value)} has no serialised form: cache data, or use a backend that keeps values`,
+    );
+  }
+  if (typeof value !== 'object' || value === null || seen.has(value)) return;
+  seen.add(value);
+  if (Array.isArray(value)) {
+    for (const item of value) refuseWhatLosesItsType(item, seen);
+  } else if (types.isMap(value)) {
+    for (const pair of value) for (const part of pair) refuseWhatLosesItsType(part, seen);
+  } else if (types.isSet(value)) {
+    for (const item of value) refuseWhatLosesItsType(item, seen);
+  } else if (isPlainObject(value)) {
+    for (const name of Object.keys(value)) refuseWhatLosesItsType((value as Record<string, unknown>)[name], seen);
+  }
+  if (!keepsItsType(value)) {
+    throw new SerializationError(
+      `an instance of class ${value.constructor?.name} would come back as a plain object: cache plain data, give the region a serializer that knows the class, or use a backend that keeps values`,
+    );
+  }
+}
+
+/** A prototype without a prototype is some realm's Object.prototype. */
+function isPlainObject(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
+}
+
+function isOneOf(value: object, ...names: string[]): boolean {
+  return names.includes(Object.getPrototypeOf(value)?.constructor?.name);
+}
+
+/** Whether V8 gives back an object of the same built-in class. */
+function keepsItsType(value: object): boolean {
+  if (Array.isArray(value)) return isOneOf(value, 'Array');
+  if (types.isMap(value)) return isOneOf(value, 'Map');
+  if (types.isSet(value)) return isOneOf(value, 'Set');
+  if (types.isDate(value)) return isOneOf(value, 'Date');
+  if (types.isRegExp(value)) return isOneOf(value, 'RegExp');
+  if (types.isNativeError(value)) return /^(Eval|Range|Reference|Syntax|Type|URI)?Error$/.test(value.constructor.name);
+  if (ArrayBuffer.isView(value) || types.isAnyArrayBuffer(value) || types.isBoxedPrimitive(value)) return true;
+  return isPlainObject(value);
+}

@@ -1,0 +1,140 @@
+/** A backend of values over one of bytes, so that proxies and regions see `CachedValue` objects everywhere. */
+
+import { type Awaitable, attempt, chain } from './awaitable.js';
+import {
+  type BytesBackend,
+  CacheBackend,
+  type Capability,
+  type MultiWriteOptions,
+  type WriteOptions,
+} from './backend.js';
+import { add, type CachedValue, NO_VALUE, type NoValue } from './cached-value.js';
+import { show } from './duration.js';
+import { DecodedValue, decode, encode } from './envelope.js';
+import { SerializationError, StockpileError } from './errors.js';
+import type { KeyEvent } from './key-events.js';
+import { Failures } from './multi.js';
+import type { CacheMutex } from './mutex.js';
+import type { Serializer } from './serializer.js';
+
+export class SerializingBackend extends CacheBackend {
+  readonly name: string;
+  readonly capabilities: ReadonlySet<Capability>;
+  override readonly keyMangler: BytesBackend['keyMangler'];
+
+  /** `onUnreadable` hears of entries that could not be decoded; they count as absent. */
+  constructor(
+    readonly bytesBackend: BytesBackend,
+    private readonly serializer: Serializer,
+    private readonly onUnreadable: (key: string, error: unknown) => void = () => {},
+  ) {
+    super();
+    this.name = bytesBackend.name;
+    this.keyMangler = bytesBackend.keyMangler;
+    const { capabilities } = bytesBackend;
+    // a counter needs no method of its own where an entry can be compared and set
+    this.capabilities = capabilities.has('compareAndSet') ? new Set([...capabilities, 'counters']) : capabilities;
+  }
+
+  override get(key: string, now?: number): Awaitable<CachedValue | NoValue> {
+    const found = this.bytesBackend.get(key, now);
+    if (found instanceof Uint8Array) return this.#decode(key, found);
+    return chain(found, (bytes) => (bytes === NO_VALUE ? bytes : this.#decode(key, bytes)));
+  }
+
+  override getMulti(keys: readonly string[], now?: number): Awaitable<(CachedValue | NoValue)[]> {
+    return chain(this.bytesBackend.getMulti(keys, now), (all) =>
+      all.map((bytes, i) => (bytes === NO_VALUE ? bytes : this.#decode(keys[i] as string, bytes))),
+    );
+  }
+
+  override set(key: string, item: CachedValue, options: WriteOptions): Awaitable<boolean> {
+    return this.bytesBackend.set(key, this.#encode(key, item), options);
+  }
+
+  override setMulti(items: ReadonlyMap<string, CachedValue>, options: MultiWriteOptions): Awaitable<readonly string[]> {
+    const failures = new Failures();
+    const encoded = new Map<string, Uint8Array>();
+    for (const [key, item] of items) {
+      attempt(() => void encoded.set(key, this.#encode(key, item)), failures.noting(key));
+    }
+    const stored =
+      encoded.size === 0 ? [] : attempt(() => this.bytesBackend.setMulti(encoded, options), failures.noting(''));
+    return chain(stored, (lost) => {
+      failures.throwIfAny();
+      return lost ?? [];
+    });
+  }
+
+  override delete(key: string): Awaitable<boolean> {
+    return this.bytesBackend.delete(key);
+  }
+
+  override deleteMulti(keys: readonly string[]): Awaitable<number> {
+    return this.bytesBackend.deleteMulti(keys);
+  }
+
+  override getMutex(key: string): CacheMutex | undefined {
+    return this.bytesBackend.getMutex(key);
+  }
+
+  override increment(key: string, by: number, initial: CachedValue, options: WriteOptions): Awaitable<number> {
+    if (this.bytesBackend.capabilities.has('counters')) {
+      return this.bytesBackend.increment(key, by, this.#encode(key, initial), options);
+    }
+    return chain(this.get(key), (current) => {
+      const next = current === NO_VALUE ? initial : add(current, by);
+      const ttl = current === NO_VALUE ? options.ttl : undefined;
+      return chain(this.compareAndSet(key, current, next, { ttl }), (stored) =>
+        stored ? (next.value as number) : this.increment(key, by, initial, options),
+      );
+    });
+  }
+
+  override compareAndSet(
+    key: string,
+    expected: CachedValue | NoValue,
+    item: CachedValue,
+    options: { readonly ttl: number | undefined },
+  ): Awaitable<boolean> {
+    if (expected !== NO_VALUE && !(expected instanceof DecodedValue)) return false;
+    const old = expected === NO_VALUE ? expected : expected.bytes;
+    return this.bytesBackend.compareAndSet(key, old, this.#encode(key, item), options);
+  }
+
+  override keys(prefix: string): Iterable<string> | AsyncIterable<string> {
+    return this.bytesBackend.keys(prefix);
+  }
+
+  override clear(prefix: string): Awaitable<void> {
+    return this.bytesBackend.clear(prefix);
+  }
+
+  override subscribe(prefix: string, listener: (event: KeyEvent) => void): Disposable {
+    return this.bytesBackend.subscribe(prefix, listener);
+  }
+
+  override close(): Awaitable<void> {
+    return this.bytesBackend.close();
+  }
+
+  #encode(key: string, item: CachedValue): Uint8Array {
+    try {
+      return encode(item, this.serializer);
+    } catch (cause) {
+      if (cause instanceof StockpileError) cause.message = `key ${show(key)}: ${cause.message}`;
+      if (cause instanceof SerializationError) throw cause;
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      throw new SerializationError(`key ${show(key)}: the value cannot be serialised: ${reason}`, { cause });
+    }
+  }
+
+  #decode(key: string, bytes: Uint8Array): CachedValue | NoValue {
+    try {
+      return decode(bytes, this.serializer);
+    } catch (error) {
+      this.onUnreadable(key, error);
+      return NO_VALUE;
+    }
+  }
+}

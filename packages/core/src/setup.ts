@@ -1,0 +1,118 @@
+/** From `configure`'s options to a working core. */
+
+import { chain, lastly } from './awaitable.js';
+import type { BytesBackend, CacheBackend } from './backend.js';
+import { type CachedValue, NO_VALUE } from './cached-value.js';
+import type { Clock } from './clock.js';
+import { show } from './duration.js';
+import { LockTimeoutError, ValidationError } from './errors.js';
+import type { InvalidationStore, RegionInvalidator, Timeline } from './invalidation.js';
+import { type KeyMangler, KeySpace } from './key.js';
+import { type ConfigureOptions, optionalMs, planOf } from './options.js';
+import { wrapWith } from './proxy.js';
+import { RegionCore } from './region-core.js';
+import { findBackend } from './registry.js';
+import type { Serializer } from './serializer.js';
+import { SerializingBackend } from './serializing-backend.js';
+import type { Stats } from './stats.js';
+
+/** What a region keeps over `replaceExistingBackend`. */
+export interface RegionParts {
+  readonly name: string;
+  readonly namespace: string;
+  readonly keyMangler: KeyMangler | false | undefined;
+  readonly serializer: Serializer;
+  readonly clock: Clock;
+  readonly stats: Stats;
+  readonly timeline: Timeline;
+  readonly invalidator: RegionInvalidator;
+}
+
+const DEFAULT_TIMEOUT_MS = 2000;
+
+/** Checks everything before it makes anything: if it throws, nothing has changed. */
+export function setUp(parts: RegionParts, backend: string | object, options: ConfigureOptions): RegionCore {
+  const { name, clock, stats, timeline, namespace } = parts;
+  const { expirationTime, grace, failOpen = true, timeout, wrap = [], regionInvalidator, ...defaults } = options;
+  const policy = {
+    expirationTime: optionalMs(expirationTime, 'expirationTime') ?? Infinity,
+    grace: optionalMs(grace, 'grace'),
+    invalidator: regionInvalidator ?? parts.invalidator,
+  };
+  const plan = planOf(defaults);
+  const timeoutMs = optionalMs(timeout, 'timeout') ?? DEFAULT_TIMEOUT_MS;
+  if (!Array.isArray(wrap)) throw new ValidationError(`wrap: must be an array of proxies, not ${show(wrap)}`);
+  const driver =
+    typeof backend === 'string'
+      ? findBackend(backend)({ ...options.arguments }, { clock, timeout: timeoutMs, region: name })
+      : backend;
+  const values = asCacheBackend(driver, parts.serializer, (stored, error) =>
+    stats.unreadable(keys.original(stored), error),
+  );
+  const keys = new KeySpace(namespace, parts.keyMangler, values.keyMangler);
+  const core = new RegionCore(wrapWith(wrap, values), {
+    name,
+    clock,
+    keys,
+    policy,
+    timeline,
+    stats,
+    plan,
+    failOpen,
+    timeout: timeoutMs,
+  });
+  policy.invalidator.attach?.(invalidationStore(core));
+  return core;
+}
+
+/** Checks the shape of what `configure` got, and puts serialisation over bytes. */
+function asCacheBackend(
+  driver: object,
+  serializer: Serializer,
+  onUnreadable: (key: string, error: unknown) => void,
+): CacheBackend {
+  const shape = driver as Partial<CacheBackend | BytesBackend>;
+  for (const method of ['get', 'set', 'delete', 'getMulti', 'setMulti', 'deleteMulti', 'getMutex', 'close'] as const) {
+    if (typeof shape?.[method] === 'function') continue;
+    throw new ValidationError(
+      `configure: ${show(driver)} is no backend: it has no ${method}(); extend CacheBackend or BytesBackend`,
+    );
+  }
+  if (!(shape.capabilities instanceof Set)) {
+    throw new ValidationError(`configure: backend ${show(shape.name)} declares no capabilities, a Set of their names`);
+  }
+  return shape.stores === 'bytes'
+    ? new SerializingBackend(driver as BytesBackend, serializer, onUnreadable)
+    : (driver as CacheBackend);
+}
+
+/** One reserved entry of the namespace, read past the region's own rules and changed under its lock. */
+function invalidationStore(core: RegionCore): InvalidationStore {
+  const stored = core.keys.reserved('invalidations');
+  const read = (): ReturnType<InvalidationStore['read']> =>
+    chain(core.backend.get(stored), (entry) => (entry === NO_VALUE ? undefined : entry.value));
+  return {
+    now: () => core.now(),
+    read,
+    update: (change) => {
+      const mutex = core.mutex(stored);
+      const write = (): ReturnType<InvalidationStore['update']> =>
+        chain(read(), (current) => {
+          const item: CachedValue = { value: change(current), metadata: { createdAt: core.now() } };
+          return chain(core.backend.set(stored, item, { ttl: Infinity }), () => {});
+        });
+      return chain(mutex.acquire({ wait: LOCK_WAIT_MS }), (ours) => {
+        if (!ours)
+          throw new LockTimeoutError(
+            `invalidate: the lock of the invalidation times was not to be had in ${LOCK_WAIT_MS} ms`,
+          );
+        return lastly(write, () => mutex.release());
+      });
+    },
+    subscribe: core.backend.capabilities.has('events')
+      ? (listener) => core.backend.subscribe(stored, listener)
+      : undefined,
+  };
+}
+
+const LOCK_WAIT_MS = 1000;

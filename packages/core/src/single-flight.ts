@@ -1,0 +1,145 @@
+/** One creation at a time for each key of this process: who runs, who joins, and who was overtaken. */
+
+import { LocalLocks } from './mutex.js';
+
+/** What a flight ends with that was not to wait for the mutex while another process creates: its callers look again. */
+export const BUSY: unique symbol = Symbol('somebody else creates');
+
+/** A creation under way, or about to be. */
+export class Claim {
+  /** A write of the key, or an invalidation, came between: what is created is returned, not stored. */
+  superseded = false;
+  /** Whether the creator is running, as opposed to waiting for the mutex. */
+  creating = false;
+  /** Gives the mutex back early, for those who come after the write. */
+  onSuperseded: () => void = () => {};
+
+  /** `region`: whose creation it is; compared only. */
+  constructor(readonly region: object) {}
+
+  supersede(): void {
+    this.superseded = true;
+    this.onSuperseded();
+  }
+}
+
+/** A creation that several callers wait for. */
+export class Flight<T> extends Claim {
+  /** Whether who comes now may share the result. */
+  joinable = true;
+  /** Aborted when no caller is left that waits. */
+  readonly abandoned: AbortController = new AbortController();
+  promise: Promise<T> = new Promise(() => {});
+  /** Callers that wait now. */
+  callers = 0;
+
+  constructor(
+    region: object,
+    /** Regenerates whatever is stored. */
+    readonly forced: boolean,
+  ) {
+    super(region);
+  }
+
+  /** Waits with the others; `signal` ends only this wait. */
+  join(signal: AbortSignal | undefined): Promise<T> {
+    this.callers++;
+    if (signal === undefined) return this.promise; // such a caller never leaves
+    return new Promise((resolve, reject) => {
+      const leave = (): void => {
+        reject(signal.reason);
+        if (--this.callers > 0) return;
+        this.joinable = false;
+        this.abandoned.abort(signal.reason);
+      };
+      if (signal.aborted) return leave();
+      signal.addEventListener('abort', leave, { once: true });
+      this.promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', leave));
+    });
+  }
+
+  override supersede(): void {
+    this.joinable = false;
+    super.supersede();
+  }
+}
+
+/** The flights of one region that can be joined, by stored key. */
+export class SingleFlight<T> {
+  readonly #flights = new Map<string, Flight<T>>();
+
+  constructor(private readonly coordination: Coordination) {}
+
+  get(key: string): Flight<T> | undefined {
+    const flight = this.#flights.get(key);
+    return flight?.joinable ? flight : undefined;
+  }
+
+  /** Takes the place of an earlier flight of the key, which goes on with those who wait for it. */
+  start(key: string, work: (flight: Flight<T>) => Promise<T>, forced = false): Flight<T> {
+    const flight = new Flight<T>(this, forced);
+    this.#flights.set(key, flight);
+    this.coordination.begin(key, flight);
+    flight.promise = work(flight).finally(() => {
+      this.coordination.end(key, flight);
+      if (this.#flights.get(key) === flight) this.#flights.delete(key);
+    });
+    flight.promise.catch(() => {}); // each caller has a rejection of its own; a flight that all have left has none
+    return flight;
+  }
+
+  /** Who comes from now on does not join; what is being created may still be stored. */
+  detachAll(): void {
+    for (const flight of this.#flights.values()) flight.joinable = false;
+  }
+
+  /** Settles when all flights of this moment have. */
+  async settled(): Promise<void> {
+    await Promise.allSettled([...this.#flights.values()].map((flight) => flight.promise));
+  }
+}
+
+/** What the regions of this process that share a backend object have in common. */
+export class Coordination {
+  /** For backends without locks of their own. */
+  readonly locks: LocalLocks = new LocalLocks();
+  /** Grows with every write: tells whether what was read before may have changed in this process. */
+  writes = 0;
+  readonly #claims = new Map<string, Set<Claim>>();
+
+  begin(key: string, claim: Claim): void {
+    const claims = this.#claims.get(key);
+    if (claims === undefined) this.#claims.set(key, new Set([claim]));
+    else claims.add(claim);
+  }
+
+  end(key: string, claim: Claim): void {
+    const claims = this.#claims.get(key);
+    claims?.delete(claim);
+    if (claims?.size === 0) this.#claims.delete(key);
+  }
+
+  /** `key` is written or deleted by its user: what is being created for it is outdated. */
+  overtake(key: string): void {
+    this.writes++;
+    if (this.#claims.size === 0) return;
+    for (const claim of this.#claims.get(key) ?? []) claim.supersede();
+  }
+
+  /** All keys that begin with `prefix` are cleared, or invalidated for `region` alone. */
+  overtakeAll(prefix: string, region?: object): void {
+    this.writes++;
+    for (const [key, claims] of this.#claims) {
+      if (!key.startsWith(prefix)) continue;
+      for (const claim of claims) if (region === undefined || claim.region === region) claim.supersede();
+    }
+  }
+}
+
+const coordinations = new WeakMap<object, Coordination>();
+
+export function coordinationOf(backend: object): Coordination {
+  const known = coordinations.get(backend) ?? new Coordination();
+  coordinations.set(backend, known);
+  return known;
+}
