@@ -31,7 +31,7 @@ export class Departures {
         this.onDelete?.(...departure);
       } catch (error) {
         // as text: emitWarning itself throws for an Error of another realm
-        process.emitWarning(inspect(error), 'StockpileListenerWarning');
+        process.emitWarning(`onDelete threw: ${inspect(error)}`, 'StockpileWarning');
       }
     }
     this.#waiting.length = 0;

@@ -1,6 +1,5 @@
 /** `lru`: a store of this process, bounded in items and bytes, on lru-cache. */
 
-import { inspect } from 'node:util';
 import {
   add,
   type ByteSize,
@@ -8,6 +7,7 @@ import {
   type CachedValue,
   type Capability,
   type Clock,
+  cloneValue,
   type Duration,
   ExpiringValue,
   type KeyEvent,
@@ -16,9 +16,8 @@ import {
   type NoValue,
   parseByteSize,
   parseDuration,
-  SerializationError,
   SweepTimer,
-  structuredSerializer,
+  show,
   systemClock,
   ValidationError,
   ValueTooLargeError,
@@ -101,9 +100,7 @@ export class LruBackend extends CacheBackend {
     super();
     const { maxItems, maxBytes, defaultTtl = Infinity, onDelete, sizeOf, clone = false, clock = systemClock } = options;
     if (maxItems !== undefined && !(Number.isInteger(maxItems) && maxItems >= 1 && maxItems <= MOST_ITEMS)) {
-      throw new ValidationError(
-        `lru: maxItems must be a whole number from 1 to ${MOST_ITEMS}, not ${inspect(maxItems, { depth: 0 })}`,
-      );
+      throw new ValidationError(`lru: maxItems must be a whole number from 1 to ${MOST_ITEMS}, not ${show(maxItems)}`);
     }
     this.#maxBytes = maxBytes === undefined ? Infinity : parseByteSize(maxBytes, 'lru: maxBytes');
     this.#defaultTtl = parseDuration(defaultTtl, 'lru: defaultTtl');
@@ -113,7 +110,7 @@ export class LruBackend extends CacheBackend {
     requireFunction('onDelete', onDelete);
     requireFunction('sizeOf', sizeOf);
     if (typeof clone !== 'boolean') {
-      throw new ValidationError(`lru: clone must be true or false, not ${inspect(clone, { depth: 0 })}`);
+      throw new ValidationError(`lru: clone must be true or false, not ${show(clone)}`);
     }
     this.#clock = clock;
     this.#clone = clone;
@@ -134,7 +131,7 @@ export class LruBackend extends CacheBackend {
   override get(key: string, now?: number): CachedValue | NoValue {
     const entry = this.#live(key, now);
     if (entry === undefined) return this.#miss(NO_VALUE);
-    return this.#clone ? { value: copy(entry.value), metadata: entry.metadata } : entry;
+    return this.#clone ? { value: cloneValue(entry.value, 'lru'), metadata: entry.metadata } : entry;
   }
 
   override set(key: string, item: CachedValue, { ttl }: WriteOptions): boolean {
@@ -224,7 +221,7 @@ export class LruBackend extends CacheBackend {
         `lru: an entry of ${size} bytes can never fit into maxBytes of ${this.#maxBytes}: raise maxBytes or cache less`,
       );
     }
-    this.#lru.set(key, new ExpiringValue(this.#clone ? copy(value) : value, metadata, deadline), { size });
+    this.#lru.set(key, new ExpiringValue(this.#clone ? cloneValue(value, 'lru') : value, metadata, deadline), { size });
     this.#timer.wakeAt(deadline);
     this.#events.emit('set', key);
     this.#departures.tell();
@@ -252,19 +249,5 @@ export class LruBackend extends CacheBackend {
 
 function requireFunction(name: string, value: unknown): void {
   if (value === undefined || typeof value === 'function') return;
-  throw new ValidationError(
-    `lru: ${name} must be a function, not ${inspect(value, { depth: 0 })}; leave it out for none`,
-  );
-}
-
-/** Unlike `structuredClone` this keeps Buffers, refuses what would lose its class, and copies no more than a view. */
-function copy(value: unknown): unknown {
-  try {
-    return structuredSerializer.deserialize(structuredSerializer.serialize(value));
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new SerializationError(`lru: the value cannot be cloned, leave clone off to keep it as it is: ${reason}`, {
-      cause,
-    });
-  }
+  throw new ValidationError(`lru: ${name} must be a function, not ${show(value)}; leave it out for none`);
 }

@@ -1,20 +1,20 @@
 /** `memory`: a Map of values in this process, by reference. */
 
-import { inspect, types } from 'node:util';
+import { types } from 'node:util';
 import {
   add,
   CacheBackend,
   type CachedValue,
   type Capability,
   type Clock,
+  cloneValue,
   ExpiringMap,
   ExpiringValue,
   type KeyEvent,
   KeyEvents,
   NO_VALUE,
   type NoValue,
-  SerializationError,
-  structuredSerializer,
+  show,
   systemClock,
   ValidationError,
   type WriteOptions,
@@ -66,12 +66,10 @@ export class MemoryBackend extends CacheBackend {
   constructor({ cacheMap, clone = false, clock = systemClock }: MemoryOptions = {}) {
     super();
     if (cacheMap !== undefined && !types.isMap(cacheMap)) {
-      throw new ValidationError(
-        `memory: cacheMap must be a Map, not ${inspect(cacheMap, { depth: 0 })}; leave it out for a new one`,
-      );
+      throw new ValidationError(`memory: cacheMap must be a Map, not ${show(cacheMap)}; leave it out for a new one`);
     }
     if (typeof clone !== 'boolean') {
-      throw new ValidationError(`memory: clone must be true or false, not ${inspect(clone, { depth: 0 })}`);
+      throw new ValidationError(`memory: clone must be true or false, not ${show(clone)}`);
     }
     this.#entries = new ExpiringMap(clock, cacheMap as Map<string, ExpiringValue> | undefined);
     this.#clone = clone;
@@ -80,7 +78,7 @@ export class MemoryBackend extends CacheBackend {
   override get(key: string, now?: number): CachedValue | NoValue {
     const entry = this.#entries.get(key, now);
     if (entry === undefined) return NO_VALUE;
-    return this.#clone ? { value: copy(entry.value), metadata: entry.metadata } : entry;
+    return this.#clone ? { value: cloneValue(entry.value, 'memory'), metadata: entry.metadata } : entry;
   }
 
   override set(key: string, item: CachedValue, { ttl }: WriteOptions): boolean {
@@ -130,20 +128,8 @@ export class MemoryBackend extends CacheBackend {
   }
 
   #store(key: string, { value, metadata }: CachedValue, deadline: number): true {
-    this.#entries.set(key, new ExpiringValue(this.#clone ? copy(value) : value, metadata, deadline));
+    this.#entries.set(key, new ExpiringValue(this.#clone ? cloneValue(value, 'memory') : value, metadata, deadline));
     this.#events.emit('set', key);
     return true;
-  }
-}
-
-/** Unlike `structuredClone` this keeps Buffers, refuses what would lose its class, and copies no more than a view. */
-function copy(value: unknown): unknown {
-  try {
-    return structuredSerializer.deserialize(structuredSerializer.serialize(value));
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new SerializationError(`memory: the value cannot be cloned, leave clone off to keep it as it is: ${reason}`, {
-      cause,
-    });
   }
 }

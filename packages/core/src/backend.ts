@@ -129,7 +129,7 @@ export abstract class CacheBackend extends Backend<CachedValue> {
 
 /**
  * A driver that keeps bytes: the region wraps it in a `SerializingBackend`. The bytes of `set` are the driver's own from
- * then on, and what `get` hands out is only read.
+ * then on; what `get` hands out is only read, and must not change later.
  */
 export abstract class BytesBackend extends Backend<Uint8Array> {
   readonly stores = 'bytes';

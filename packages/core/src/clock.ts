@@ -26,14 +26,19 @@ const endBurst = (): void => {
  * handed in by the user, or a `Date` replaced by a test's fake timers, is read every time.
  */
 function burstTime(): number {
-  if (Date !== SystemDate || Date.now !== systemNow) return Date.now();
-  if (readsLeft === 0) {
-    reading = systemNow();
-    readsLeft = READS_PER_READING;
-    if (!armed) setTimeout(endBurst, 1).unref();
-    armed = true;
+  if (readsLeft > 0 && Date === SystemDate && Date.now === systemNow) {
+    readsLeft--;
+    return reading;
   }
-  readsLeft--;
+  return beginBurst();
+}
+
+function beginBurst(): number {
+  if (Date !== SystemDate || Date.now !== systemNow) return Date.now();
+  if (!armed) setTimeout(endBurst, 1).unref();
+  armed = true;
+  readsLeft = READS_PER_READING - 1;
+  reading = systemNow();
   return reading;
 }
 

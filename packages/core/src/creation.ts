@@ -35,14 +35,14 @@ export class Creation {
   }
 
   /** Runs the creator, traced and counted; its failure is remembered for `stored` as the plan says. */
-  async run<T>(asked: Asked, stored: readonly string[], work: () => Promise<T>): Promise<T> {
+  async run<T>(asked: Asked, stored: readonly string[], abandoned: AbortSignal, work: () => Promise<T>): Promise<T> {
     const traced = creations.hasSubscribers ? () => creations.tracePromise(work, this.#message(asked)) : work;
     try {
       const value = await traced();
       this.#succeeded(stored);
       return value;
     } catch (error) {
-      this.#failed(stored, error);
+      if (!abandoned.aborted) this.#failed(stored, error); // that all callers have left is no failure of the creator
       throw error;
     }
   }

@@ -59,6 +59,8 @@ interface Creating {
   readonly region: object;
   readonly keys: readonly string[];
   readonly outer: Creating | undefined;
+  /** What a creator left behind (a timer, a pool) keeps its context, and may ask for the key later. */
+  over: boolean;
 }
 const creating = new AsyncLocalStorage<Creating>();
 let running = 0;
@@ -68,13 +70,15 @@ let running = 0;
  * process, so it is on only while creators run.
  */
 export function asCreation<T>(region: object, keys: readonly string[], work: () => T): T {
+  const context: Creating = { region, keys, outer: creating.getStore(), over: false };
   const done = (): void => {
+    context.over = true;
     if (--running === 0) creating.disable();
   };
   running++;
   let outcome: T;
   try {
-    outcome = creating.run({ region, keys, outer: creating.getStore() }, work);
+    outcome = creating.run(context, work);
   } catch (error) {
     done();
     throw error;
@@ -88,7 +92,7 @@ export function asCreation<T>(region: object, keys: readonly string[], work: () 
 export function refuseRecursion(region: object, stored: string, key: string): void {
   if (running === 0) return;
   for (let at = creating.getStore(); at !== undefined; at = at.outer) {
-    if (at.region === region && at.keys.includes(stored)) {
+    if (!at.over && at.region === region && at.keys.includes(stored)) {
       throw new RecursiveCreationError(`the creator of key ${show(key)} asks for that key: it would wait for itself`, {
         key,
       });

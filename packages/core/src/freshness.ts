@@ -1,7 +1,7 @@
 /** The one place that says what fresh, stale and gone mean. */
 
 import { type CachedValue, type Metadata, NO_VALUE, type NoValue } from './cached-value.js';
-import type { RegionInvalidator } from './invalidation.js';
+import type { RegionInvalidator, Verdict } from './invalidation.js';
 
 /**
  * `fresh`: serve it. `early`: fresh, and chosen to be renewed before its time. `stale`: may be served while somebody
@@ -12,6 +12,16 @@ export type Freshness = 'fresh' | 'early' | 'stale' | 'expired' | 'invalidated' 
 /** Whether there is nothing to serve. */
 export function isGone(state: Freshness): state is 'expired' | 'invalidated' | 'absent' {
   return state === 'expired' || state === 'invalidated' || state === 'absent';
+}
+
+/** How a read that found no fresh entry is counted. */
+export function missReason(state: Freshness): 'absent' | 'stale' | 'expired' | 'invalidated' {
+  return state === 'fresh' ? 'absent' : state === 'early' ? 'stale' : state;
+}
+
+/** The value that a creator may build on: what could be served. */
+export function staleOf(entry: CachedValue | NoValue, state: Freshness): unknown {
+  return entry === NO_VALUE || isGone(state) ? NO_VALUE : entry.value;
 }
 
 /** Whether `now` holds another entry than `before`. */
@@ -38,21 +48,23 @@ export function judge(
 ): Freshness {
   if (entry === NO_VALUE) return 'absent';
   const { metadata } = entry;
-  const { invalidator } = policy;
-  const verdict =
-    invalidator.latest === -Infinity
-      ? 'valid'
-      : invalidator.check({ key, createdAt: metadata.createdAt, tags: metadata.tags ?? [] });
-  if (verdict === 'hard') return 'invalidated';
-  const age = ageOf(metadata, now);
   const limit = expirationTime ?? expirationOf(metadata, policy);
+  const age = ageOf(metadata, now);
+  const verdict = verdictFor(key, metadata, policy.invalidator);
+  if (verdict === 'hard') return 'invalidated';
   if (age < limit) return verdict === 'valid' ? 'fresh' : 'stale';
   return age < limit + graceOf(metadata, policy) ? 'stale' : 'expired';
 }
 
+/** Spares the call, and the object, while nothing was ever invalidated. */
+function verdictFor(key: string, metadata: Metadata, invalidator: RegionInvalidator): Verdict {
+  if (invalidator.latest === -Infinity) return 'valid';
+  return invalidator.check({ key, createdAt: metadata.createdAt, tags: metadata.tags ?? [] });
+}
+
 /** ms since the entry was written; one from the future (another host's clock is ahead) counts as new. */
 export function ageOf(metadata: Metadata, now: number): number {
-  return Math.max(0, now - metadata.createdAt);
+  return now > metadata.createdAt ? now - metadata.createdAt : 0;
 }
 
 /** ms after which an entry is stale when the call does not say. */

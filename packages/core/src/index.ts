@@ -11,8 +11,9 @@ export {
 } from './backend.js';
 export { add, type CachedValue, type Metadata, NO_VALUE, type NoValue } from './cached-value.js';
 export { type Clock, systemClock } from './clock.js';
+export { cloneValue } from './clone.js';
 export type { Creator, CreatorContext } from './creator.js';
-export { type ByteSize, type Duration, parseByteSize, parseDuration } from './duration.js';
+export { type ByteSize, type Duration, parseByteSize, parseDuration, show } from './duration.js';
 export * from './errors.js';
 export { type Expiring, ExpiringMap, ExpiringValue, SweepTimer } from './expiring-map.js';
 export type { EarlyRefresh } from './freshness.js';

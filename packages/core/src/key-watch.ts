@@ -1,12 +1,15 @@
 /** What a region tells of its keys: enumeration and events. */
 
 import { isDeepStrictEqual } from 'node:util';
+import { onAbort } from './abort.js';
+import { type Awaitable, chain } from './awaitable.js';
 import { NO_VALUE } from './cached-value.js';
 import { type Duration, parseDuration } from './duration.js';
+import { judge } from './freshness.js';
 import type { KeyEvent } from './key-events.js';
 import { MAX_TIMER_MS } from './mutex.js';
-import { get, getMulti, ownKey } from './operations.js';
-import type { RegionCore } from './region-core.js';
+import { get, ownKey } from './operations.js';
+import { type RegionCore, settled } from './region-core.js';
 
 /** How many entries are read at once. */
 const PAGE = 100;
@@ -16,21 +19,18 @@ export interface KeysOptions {
   readonly prefix?: string;
 }
 
-export async function* keysOf(
-  core: RegionCore,
-  { prefix = '' }: KeysOptions = {},
-): AsyncGenerator<string, void, undefined> {
-  for await (const stored of core.require('enumerate').keys(core.keys.prefix + prefix)) {
-    const key = ownKey(core, stored, prefix);
-    if (key !== undefined) yield key;
-  }
+/** A stored key of the namespace and what its user calls it. */
+interface Name {
+  readonly stored: string;
+  readonly key: string;
 }
 
-export function* keysOfSync(core: RegionCore, { prefix = '' }: KeysOptions = {}): Generator<string, void, undefined> {
-  for (const stored of core.require('enumerate').keys(core.keys.prefix + prefix) as Iterable<string>) {
-    const key = ownKey(core, stored, prefix);
-    if (key !== undefined) yield key;
-  }
+export async function* keysOf(core: RegionCore, options?: KeysOptions): AsyncGenerator<string, void, undefined> {
+  for await (const { key } of names(core, options)) yield key;
+}
+
+export function* keysOfSync(core: RegionCore, options?: KeysOptions): Generator<string, void, undefined> {
+  for (const { key } of namesSync(core, options)) yield key;
 }
 
 /** Keys with their fresh values, read page by page. */
@@ -38,21 +38,51 @@ export async function* entriesOf(
   core: RegionCore,
   options?: KeysOptions,
 ): AsyncGenerator<[string, unknown], void, undefined> {
-  let page: string[] = [];
-  for await (const key of keysOf(core, options)) {
-    if (page.push(key) < PAGE) continue;
-    yield* pairs(page, await getMulti(core, page));
+  let page: Name[] = [];
+  for await (const name of names(core, options)) {
+    if (page.push(name) < PAGE) continue;
+    yield* await read(core, page);
     page = [];
   }
-  if (page.length > 0) yield* pairs(page, await getMulti(core, page));
+  yield* await read(core, page);
 }
 
 export function* entriesOfSync(core: RegionCore, options?: KeysOptions): Generator<[string, unknown], void, undefined> {
-  for (const key of keysOfSync(core, options)) yield* pairs([key], getMulti(core, [key]) as unknown[]);
+  for (const name of namesSync(core, options)) yield* settled(read(core, [name]));
 }
 
-function* pairs(keys: readonly string[], values: readonly unknown[]): Generator<[string, unknown], void, undefined> {
-  for (const [i, key] of keys.entries()) if (values[i] !== NO_VALUE) yield [key, values[i]];
+async function* names(core: RegionCore, options: KeysOptions = {}): AsyncGenerator<Name, void, undefined> {
+  const { prefix = '' } = options;
+  for await (const stored of core.require('enumerate').keys(core.keys.prefix + prefix)) {
+    const key = ownKey(core, stored, prefix);
+    if (key !== undefined) yield { stored, key };
+  }
+}
+
+function* namesSync(core: RegionCore, options: KeysOptions = {}): Generator<Name, void, undefined> {
+  const { prefix = '' } = options;
+  for (const stored of core.require('enumerate').keys(core.keys.prefix + prefix) as Iterable<string>) {
+    const key = ownKey(core, stored, prefix);
+    if (key !== undefined) yield { stored, key };
+  }
+}
+
+/** The fresh ones of `page`. Not counted as hits: nobody asked for these keys. */
+function read(core: RegionCore, page: readonly Name[]): Awaitable<[string, unknown][]> {
+  if (page.length === 0) return [];
+  const now = core.now();
+  return chain(
+    core.getMulti(
+      page.map(({ stored }) => stored),
+      now,
+    ),
+    (found) =>
+      found.flatMap((entry, i): [string, unknown][] => {
+        const { key } = page[i] as Name;
+        const isFresh = entry !== NO_VALUE && judge(entry, key, now, core.policy, undefined) === 'fresh';
+        return isFresh ? [[key, entry.value]] : [];
+      }),
+  );
 }
 
 /** Events of one key, or of the whole namespace for `null`, with the application's keys. */
@@ -82,7 +112,7 @@ export async function waitFor(core: RegionCore, key: string, options: WaitForOpt
   const holds = async (): Promise<boolean> =>
     !('equals' in options) || isDeepStrictEqual(await get(core, key), options.equals);
   let timer: NodeJS.Timeout | undefined;
-  let leave = (): void => {};
+  let leaving: Disposable | undefined;
   let subscription: Disposable | undefined;
   try {
     return await new Promise<boolean>((resolve, reject) => {
@@ -90,12 +120,11 @@ export async function waitFor(core: RegionCore, key: string, options: WaitForOpt
       subscription = subscribe(core, key, look);
       if ('equals' in options) look(); // after subscribing, so that no change falls in between
       if (timeout <= MAX_TIMER_MS) timer = setTimeout(resolve, timeout, false);
-      leave = () => reject(signal?.reason);
-      signal?.addEventListener('abort', leave, { once: true });
+      leaving = signal && onAbort(signal, () => reject(signal.reason));
     });
   } finally {
     subscription?.[Symbol.dispose]();
     clearTimeout(timer);
-    signal?.removeEventListener('abort', leave);
+    leaving?.[Symbol.dispose]();
   }
 }

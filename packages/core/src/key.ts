@@ -54,6 +54,7 @@ export class KeySpace {
   /** What every stored key of this namespace begins with; `''` for the empty namespace. */
   readonly prefix: string;
   readonly #mangle: KeyMangler;
+  #invalidations: string | undefined;
   #young = new Map<string, string>();
   #old = new Map<string, string>();
 
@@ -73,14 +74,15 @@ export class KeySpace {
     return known === undefined ? this.#build(key) : known;
   }
 
-  /** The stored key of what the region keeps beside its entries. */
-  reserved(name: string): string {
-    return this.#mangle(RESERVED + name);
+  /** The stored key of the shared invalidation times. */
+  get invalidations(): string {
+    this.#invalidations ??= this.#mangle(`${RESERVED}invalidations`);
+    return this.#invalidations;
   }
 
-  /** Whether a stored key is one that `reserved` made. */
+  /** Whether a stored key is what the region keeps beside its entries. */
   isReserved(stored: string): boolean {
-    return stored.startsWith(RESERVED, this.prefix.length);
+    return stored === this.invalidations;
   }
 
   /** The application's key of a stored one. What a mangler did is not undone. */

@@ -1,5 +1,6 @@
 /** What guarantees one creator per key, and the locks of this process. */
 
+import { onAbort } from './abort.js';
 import type { Awaitable } from './awaitable.js';
 
 /** One holder's claim on one key. A backend makes a new one for each creation; it is acquired at most once. */
@@ -14,7 +15,7 @@ export interface CacheMutex {
   /** Whether anybody holds the lock of this key now. Does not acquire. */
   locked(): Awaitable<boolean>;
   /** A number that grows with each holder, where the backend has fenced locks. */
-  readonly fence?: number | bigint;
+  readonly fence?: number | bigint | undefined;
 }
 
 export interface AcquireOptions {
@@ -61,13 +62,13 @@ export class LocalLocks {
       const settle = (granted: boolean): void => {
         waiters.delete(grant);
         clearTimeout(timer);
-        signal?.removeEventListener('abort', giveUp);
+        listening?.[Symbol.dispose]();
         resolve(granted);
       };
       const grant = (): void => settle(true);
       const giveUp = (): void => settle(false);
       const timer = wait <= MAX_TIMER_MS ? setTimeout(giveUp, wait) : undefined;
-      signal?.addEventListener('abort', giveUp);
+      const listening = signal && onAbort(signal, giveUp);
       waiters.add(grant);
     });
   }

@@ -4,7 +4,7 @@ import { type Awaitable, chain, isPromise } from './awaitable.js';
 import { type CachedValue, NO_VALUE, type NoValue } from './cached-value.js';
 import { show } from './duration.js';
 import { ValidationError } from './errors.js';
-import { ageOf, expirationOf, judge } from './freshness.js';
+import { ageOf, expirationOf, type Freshness, judge, missReason } from './freshness.js';
 import type { InvalidateOptions } from './invalidation.js';
 import { checkTags, type Entry, type GetOptions, optionalMs, type SetOptions } from './options.js';
 import { type Found, type RegionCore, settled } from './region-core.js';
@@ -23,10 +23,9 @@ export function get(core: RegionCore, key: string, options?: GetOptions): Awaita
 
 /** `get` where the backend is synchronous: the shortest way to a hit. */
 export function getSync(core: RegionCore, key: string, options?: GetOptions): unknown {
-  const expirationTime = options && optionalMs(options.expirationTime, 'expirationTime');
+  if (options !== undefined) return settled(get(core, key, options));
   const now = core.hitTime();
-  const found = settled(core.get(key, core.keys.stored(key), now));
-  return serve(core, key, found, now, expirationTime, options?.ignoreExpiration);
+  return serve(core, key, settled(core.get(key, core.keys.stored(key), now)), now);
 }
 
 /** The value of a fresh entry; counted. */
@@ -35,15 +34,17 @@ function serve(
   key: string,
   entry: Found,
   now: number,
-  expirationTime: number | undefined,
-  ignoreExpiration = false,
+  expirationTime?: number,
+  ignoreExpiration?: boolean,
 ): unknown {
   const state = judge(entry, key, now, core.policy, expirationTime);
-  if (entry !== NO_VALUE && (state === 'fresh' || ignoreExpiration)) {
-    core.stats.hit(key);
-    return entry.value;
-  }
-  core.stats.miss(key, state === 'fresh' || state === 'early' ? 'absent' : state);
+  if (entry === NO_VALUE || (state !== 'fresh' && !ignoreExpiration)) return missed(core, key, state);
+  core.stats.hit(key);
+  return entry.value;
+}
+
+function missed(core: RegionCore, key: string, state: Freshness): NoValue {
+  core.stats.miss(key, missReason(state));
   return NO_VALUE;
 }
 
@@ -53,8 +54,7 @@ export function getEntry(core: RegionCore, key: string, options: GetOptions = {}
   return chain(core.get(key, core.keys.stored(key), now), (entry) => {
     const state = judge(entry, key, now, core.policy, given);
     if (entry === NO_VALUE || (state !== 'fresh' && state !== 'stale' && !options.ignoreExpiration)) {
-      core.stats.miss(key, state === 'fresh' || state === 'early' ? 'absent' : state);
-      return NO_VALUE;
+      return missed(core, key, state);
     }
     if (state === 'fresh') core.stats.hit(key);
     else core.stats.stale(key);
@@ -87,14 +87,19 @@ export function set(core: RegionCore, key: string, value: unknown, options: SetO
 export function setMulti(core: RegionCore, items: Items<unknown>, options: SetOptions = {}): Awaitable<void> {
   const given = givenOf(options);
   const byKey = new Map<string, CachedValue>();
+  const names = new Map<string, string>();
   let createdAt: number | undefined;
   for (const [key, value] of pairsOf(items)) {
     const item = core.itemOf(value, given);
     createdAt ??= item.metadata.createdAt; // one date for all, one metadata object each
+    names.set(core.keys.stored(key), key);
     byKey.set(core.keys.stored(key), { value, metadata: { ...item.metadata, createdAt } });
   }
   for (const stored of byKey.keys()) core.overtake(stored);
-  return chain(core.setMulti(byKey), () => {});
+  return chain(
+    core.setMulti(byKey, (stored) => names.get(stored) ?? stored),
+    () => {},
+  );
 }
 
 export function remove(core: RegionCore, key: string): Awaitable<boolean> {

@@ -161,9 +161,9 @@ export function planOf<V>(options: GetOrCreateOptions<V>, defaults: Plan = DEFAU
   return {
     expirationTime: optionalMs(options.expirationTime, 'expirationTime'),
     tags: checkTags(options.tags),
-    shouldCache: (options.shouldCache as Plan['shouldCache']) ?? defaults.shouldCache,
+    shouldCache: (checkFunction(options.shouldCache, 'shouldCache') as Plan['shouldCache']) ?? defaults.shouldCache,
     stale: oneOf(options.stale, 'stale', ['serve', 'wait']) ?? defaults.stale,
-    background: options.background ?? defaults.background,
+    background: backgroundOf(options.background) ?? defaults.background,
     backOff: serveStaleOnError === undefined ? defaults.backOff : backOffOf(serveStaleOnError),
     errorTtl: optionalMs(options.errorTtl, 'errorTtl') ?? defaults.errorTtl,
     earlyRefresh: earlyRefresh === undefined ? defaults.earlyRefresh : earlyRefreshOf(earlyRefresh),
@@ -179,6 +179,12 @@ export function optionalMs(duration: Duration | undefined, name: string): number
   return duration === undefined ? undefined : parseDuration(duration, name);
 }
 
+/** Throws unless `value` is a function or left out. */
+export function checkFunction<T>(value: T, name: string): T {
+  if (value === undefined || typeof value === 'function') return value;
+  throw new ValidationError(`${name}: must be a function, not ${show(value)}`);
+}
+
 export function checkTags(tags: readonly string[] | undefined): readonly string[] | undefined {
   if (tags === undefined) return undefined;
   if (!Array.isArray(tags) || !tags.every((tag) => typeof tag === 'string' && tag.isWellFormed())) {
@@ -190,6 +196,10 @@ export function checkTags(tags: readonly string[] | undefined): readonly string[
 function oneOf<T extends string>(value: T | undefined, name: string, allowed: readonly T[]): T | undefined {
   if (value === undefined || allowed.includes(value)) return value;
   throw new ValidationError(`${name}: ${show(value)} is not one of ${allowed.map((text) => `'${text}'`).join(', ')}`);
+}
+
+function backgroundOf(option: CreateOptions['background']): CreateOptions['background'] {
+  return typeof option === 'boolean' ? option : checkFunction(option, 'background');
 }
 
 function backOffOf(option: boolean | Duration): number | undefined {

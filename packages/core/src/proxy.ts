@@ -3,6 +3,7 @@
 import type { Awaitable } from './awaitable.js';
 import { type Backend, CacheBackend, type Capability, type MultiWriteOptions, type WriteOptions } from './backend.js';
 import type { CachedValue, NoValue } from './cached-value.js';
+import { show } from './duration.js';
 import { ValidationError } from './errors.js';
 import type { KeyMangler } from './key.js';
 import type { KeyEvent } from './key-events.js';
@@ -31,14 +32,15 @@ export class ProxyBackend extends CacheBackend {
 
   /** Called once, by the region. A proxy keeps state, so an instance serves one region. */
   attach(inner: CacheBackend): this {
-    if (this.#proxied !== undefined) {
-      throw new ValidationError(
-        `this ${this.constructor.name} wraps a backend already; make another, or pass its class`,
-      );
-    }
-    this.#proxied = inner;
+    this.checkFree().#proxied = inner;
     this.keyMangler = inner.keyMangler;
     return this;
+  }
+
+  /** Throws if it wraps a backend already. */
+  checkFree(): this {
+    if (this.#proxied === undefined) return this;
+    throw new ValidationError(`this ${this.constructor.name} wraps a backend already; make another, or pass its class`);
   }
 
   get name(): string {
@@ -105,13 +107,23 @@ export class ProxyBackend extends CacheBackend {
 /** What `wrap` takes: a proxy, or a class whose constructor needs no arguments. */
 export type ProxyLike = ProxyBackend | (new () => ProxyBackend);
 
-/** `proxies` around `backend`, the first outermost. */
-export function wrapWith(proxies: readonly ProxyLike[], backend: CacheBackend): CacheBackend {
-  return proxies.reduceRight<CacheBackend>((inner, proxy) => {
+/** The proxies that `wrap` means. Throws before any of them is attached. */
+export function checkProxies(wrap: readonly ProxyLike[]): ProxyBackend[] {
+  if (!Array.isArray(wrap)) throw new ValidationError(`wrap: must be an array of proxies, not ${show(wrap)}`);
+  const proxies = wrap.map((proxy: unknown) => {
     const made: unknown = typeof proxy === 'function' && isProxyClass(proxy) ? new proxy() : proxy;
-    if (made instanceof ProxyBackend) return made.attach(inner);
-    throw new ValidationError('wrap: each element must be a ProxyBackend, or a class that extends it');
-  }, backend);
+    if (!(made instanceof ProxyBackend)) {
+      throw new ValidationError(`wrap: ${show(proxy)} is neither a ProxyBackend nor a class that extends it`);
+    }
+    return made.checkFree();
+  });
+  if (new Set(proxies).size < proxies.length) throw new ValidationError('wrap: the same proxy instance is given twice');
+  return proxies;
+}
+
+/** `proxies` around `backend`, the first outermost. */
+export function wrapWith(proxies: readonly ProxyBackend[], backend: CacheBackend): CacheBackend {
+  return proxies.reduceRight<CacheBackend>((inner, proxy) => proxy.attach(inner), backend);
 }
 
 /** The innermost driver under proxies and serialisation. */
@@ -120,7 +132,7 @@ export function innermost(backend: CacheBackend): Backend<unknown> {
   return backend instanceof SerializingBackend ? backend.bytesBackend : backend;
 }
 
-function isProxyClass(candidate: new () => ProxyBackend): boolean {
+function isProxyClass(candidate: { prototype: unknown }): candidate is typeof ProxyBackend {
   return candidate.prototype instanceof ProxyBackend || candidate === ProxyBackend;
 }
 

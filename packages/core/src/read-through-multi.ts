@@ -6,32 +6,19 @@
  * and reads that again in the next round.
  */
 
+import { onAbort, untilAborted } from './abort.js';
 import { type CachedValue, NO_VALUE } from './cached-value.js';
 import { Creation, checkCreator } from './creation.js';
 import { asCreation, bounded, refuseRecursion } from './creator.js';
-import { type Freshness, isGone, isNewer } from './freshness.js';
+import { decide, servesOnError, waitsForNew } from './decision.js';
+import { isNewer, missReason } from './freshness.js';
+import { type Ask, newAsk, staleValues } from './multi-ask.js';
 import { alignAnswer, type MultiCreator } from './multi-creator.js';
 import type { CacheMutex } from './mutex.js';
 import type { GetOrCreateOptions, Plan } from './options.js';
 import { lockTimeout } from './read-through.js';
 import type { Found, RegionCore } from './region-core.js';
 import { BUSY, type Flight } from './single-flight.js';
-
-/** One key of the call that has no value yet. */
-interface Ask {
-  readonly key: string;
-  readonly stored: string;
-  seen: Found;
-  state: Freshness;
-  /** What may be served if somebody else creates, or the creator fails. */
-  fallback: CachedValue | undefined;
-  /** Its mutex could not be had within lockTimeout. */
-  gaveUp: boolean;
-  flight: Flight<unknown> | undefined;
-  /** Ends our flight. */
-  settle: { resolve(value: unknown): void; reject(error: unknown): void };
-  mutex: CacheMutex | undefined;
-}
 
 export async function readThroughMulti(
   core: RegionCore,
@@ -41,11 +28,16 @@ export async function readThroughMulti(
 ): Promise<unknown[]> {
   const plan = core.planFor(options);
   checkCreator(creator);
-  const asks = new Map(keys.map((key) => [key, newAsk(key, core.keys.stored(key))]));
+  const asks = [...new Set(keys)].map((key) => newAsk(key, core.keys.stored(key)));
   const read = new MultiRead(core, plan, creator);
-  await (plan.signal === undefined
-    ? read.run([...asks.values()])
-    : untilAborted(read, [...asks.values()], plan.signal));
+  const { signal } = plan;
+  await (signal === undefined
+    ? read.run(asks)
+    : untilAborted(
+        () => read.run(asks),
+        signal,
+        () => read.leave(signal),
+      ));
   return keys.map((key) => read.values.get(key));
 }
 
@@ -53,7 +45,8 @@ class MultiRead {
   readonly values = new Map<string, unknown>();
   /** Aborted when the caller has left and nobody joined its flights. */
   readonly abandoned = new AbortController();
-  readonly #flights: Flight<unknown>[] = [];
+  /** Those that still run. */
+  readonly #flights = new Set<Flight<unknown>>();
   readonly #giveUpAt: number;
   #down = false;
 
@@ -68,6 +61,7 @@ class MultiRead {
   async run(asks: Ask[]): Promise<void> {
     let open = asks;
     for (let round = 0; open.length > 0; round++) {
+      this.abandoned.signal.throwIfAborted();
       const { writes } = this.core.coordination;
       await this.#read(open);
       const { ours, joined, behind } = this.#sort(open, round === 0);
@@ -77,8 +71,14 @@ class MultiRead {
     }
   }
 
-  leave(reason: unknown): void {
-    if (this.#flights.every((flight) => flight.callers === 0)) this.abandoned.abort(reason);
+  leave({ reason }: AbortSignal): void {
+    for (const flight of this.#flights) flight.leave(reason);
+    this.#abandonIfAlone(reason);
+  }
+
+  #abandonIfAlone(reason: unknown): void {
+    for (const flight of this.#flights) if (flight.callers > 0) return;
+    this.abandoned.abort(reason);
   }
 
   async #read(open: readonly Ask[]): Promise<void> {
@@ -98,7 +98,6 @@ class MultiRead {
     for (const [i, ask] of open.entries()) {
       ask.seen = found[i] as Found;
       ask.state = core.judge(ask.seen, ask.key, now, this.plan);
-      ask.fallback = (ask.state === 'stale' || ask.state === 'early') && ask.seen !== NO_VALUE ? ask.seen : undefined;
     }
   }
 
@@ -106,39 +105,37 @@ class MultiRead {
   #sort(open: readonly Ask[], first: boolean): Record<'ours' | 'joined' | 'behind', Ask[]> {
     const { core, plan } = this;
     const sorted = { ours: [] as Ask[], joined: [] as Ask[], behind: [] as Ask[] };
-    for (const { state, stored } of open) {
-      const failure = isGone(state) && core.failures.remembered(stored, core.now());
-      if (failure) throw failure.error;
-    }
-    for (const ask of open) {
-      const { key, stored, state } = ask;
-      const running = core.bypass ? undefined : core.flights.get(stored);
-      const pausing = core.failures.backingOff(stored, core.now());
-      const waits = plan.stale === 'wait' && state === 'stale';
-      if (state === 'fresh') {
-        this.values.set(key, (ask.seen as CachedValue).value);
+    const decisions = open.map(({ stored, state }) => decide(core, stored, state, plan));
+    for (const [i, ask] of open.entries()) {
+      const { key, stored, state, seen } = ask;
+      const decision = decisions[i];
+      if (decision === 'hit') {
+        this.values.set(key, (seen as CachedValue).value);
         if (first) core.stats.hit(key);
-      } else if (!isGone(state) && (pausing || plan.background !== false || (running && !waits))) {
+      } else if (decision === 'serve' || decision === 'behind') {
         this.#serve(ask);
-        if (plan.background !== false && !running && !pausing) sorted.behind.push(ask);
+        if (decision === 'behind') sorted.behind.push(ask);
       } else {
-        if (first) core.stats.miss(key, state === 'early' ? 'stale' : state);
-        if (running) core.stats.count('waits');
-        sorted[running ? 'joined' : 'ours'].push(ask);
-        ask.flight = running;
+        refuseRecursion(core, stored, key);
+        if (first) core.stats.miss(key, missReason(state));
+        if (decision === 'join') core.stats.count('waits');
+        ask.flight = core.flights.get(stored);
+        sorted[decision === 'join' ? 'joined' : 'ours'].push(ask);
       }
     }
     return sorted;
   }
 
-  #serve({ key, fallback, state }: Ask): void {
-    this.values.set(key, fallback?.value);
+  #serve({ key, seen, state }: Ask): void {
+    this.values.set(key, (seen as CachedValue).value);
     if (state === 'early') this.core.stats.hit(key);
     else this.core.stats.stale(key);
   }
 
   #createBehind(asks: Ask[], writes: number): void {
-    const work = this.#produce(asks, writes).then(
+    // by itself: that this call's caller leaves does not concern it
+    const behind = new MultiRead(this.core, { ...this.plan, signal: undefined }, this.creator);
+    const work = behind.#produce(asks, writes).then(
       () => {},
       (error) => this.core.stats.error('background', undefined, error),
     );
@@ -149,12 +146,12 @@ class MultiRead {
   async #produce(asks: Ask[], writes: number): Promise<Ask[]> {
     if (asks.length === 0) return [];
     const { core } = this;
-    for (const ask of asks) refuseRecursion(core, ask.stored, ask.key);
     for (const ask of asks) this.#takeOff(ask);
     try {
       const elsewhere = this.#down ? [] : await this.#takeMutexes(asks);
-      let ours = asks.filter((ask) => !elsewhere.includes(ask));
+      let ours = asks.filter(({ busy }) => !busy);
       if (!this.#down && core.mayHaveChanged(writes)) ours = await this.#lookAgain(ours);
+      this.abandoned.signal.throwIfAborted();
       if (ours.length > 0) await this.#create(ours);
       return elsewhere.filter((ask) => !this.values.has(ask.key));
     } catch (error) {
@@ -168,37 +165,47 @@ class MultiRead {
 
   /** Our flight of one key, which callers of that key join. */
   #takeOff(ask: Ask): void {
-    ask.flight = this.core.flights.start(
+    ask.busy = false;
+    const flight = this.core.flights.start(
       ask.stored,
       () => new Promise((resolve, reject) => (ask.settle = { resolve, reject })),
     );
-    this.#flights.push(ask.flight);
+    flight.callers++; // this call, until it leaves
+    ask.flight = flight;
+    this.#flights.add(flight);
+    const done = (): unknown => this.#flights.delete(flight);
+    flight.promise.then(done, done);
+    onAbort(flight.abandoned.signal, () => this.#abandonIfAlone(flight.abandoned.signal.reason));
   }
 
-  /** Takes what is free without waiting. Those that others hold; unless they may be served stale, or were waited for. */
+  /** Takes what is free without waiting; answers with those that others hold and that are to be waited for. */
   async #takeMutexes(asks: readonly Ask[]): Promise<Ask[]> {
     const { core, plan } = this;
-    const taken = await Promise.all(
-      asks.map(async (ask) => {
-        const mutex = core.mutex(ask.stored);
-        if (!(await core.acquire(mutex, ask.key, 0, this.abandoned.signal))) return false;
-        ask.mutex = mutex;
-        if (ask.flight) ask.flight.onSuperseded = () => void core.release(mutex, ask.key);
-        return true;
-      }),
-    ).catch((error) => {
-      core.serveAnyway(error);
+    const taken = await Promise.allSettled(asks.map((ask) => this.#takeMutex(ask)));
+    const failed = taken.find((outcome) => outcome.status === 'rejected');
+    if (failed !== undefined) {
+      core.serveAnyway(failed.reason);
       this.#down = true;
-      return asks.map(() => true);
-    });
-    const busy = asks.filter((_, i) => !taken[i]);
-    for (const ask of busy) {
-      if (ask.gaveUp && plan.onLockTimeout === 'throw') throw lockTimeout(ask.key, plan);
-      if (ask.gaveUp) continue;
-      ask.settle.resolve(BUSY);
-      if (ask.fallback && (plan.stale === 'serve' || ask.state === 'early')) this.#serve(ask);
+      return [];
     }
-    return busy.filter((ask) => !ask.gaveUp);
+    const waitFor = asks.filter((ask) => ask.mutex === undefined && !ask.gaveUp);
+    if (plan.onLockTimeout === 'throw') {
+      for (const { mutex, gaveUp, key } of asks) if (mutex === undefined && gaveUp) throw lockTimeout(key, plan);
+    }
+    for (const ask of waitFor) {
+      ask.busy = true;
+      ask.settle.resolve(BUSY);
+      if (!waitsForNew(ask.state, plan)) this.#serve(ask);
+    }
+    return waitFor;
+  }
+
+  async #takeMutex(ask: Ask): Promise<void> {
+    const { core } = this;
+    const mutex = core.mutex(ask.stored);
+    if (!(await core.acquire(mutex, ask.key, 0, this.abandoned.signal))) return;
+    ask.mutex = mutex;
+    if (ask.flight) ask.flight.onSuperseded = () => void core.release(mutex, ask.key);
   }
 
   /** Under the mutexes: uses what arrived since the first read. */
@@ -218,7 +225,7 @@ class MultiRead {
     const { core, plan } = this;
     const keys = asks.map((ask) => ask.key);
     const stored = asks.map((ask) => ask.stored);
-    const stale = new Map(asks.flatMap(({ key, fallback }) => (fallback ? [[key, fallback.value] as const] : [])));
+    const stale = staleValues(asks);
     const creation = new Creation(
       core,
       plan,
@@ -228,14 +235,13 @@ class MultiRead {
       alignAnswer(await this.creator(keys, { keys, stale, signal, ...creation.notes.writers() }), keys);
     let values: unknown[];
     try {
-      values = await creation.run({ keys }, stored, () =>
+      values = await creation.run({ keys }, stored, this.abandoned.signal, () =>
         asCreation(core, stored, () =>
           bounded(work, this.abandoned.signal, plan.creatorTimeout, `${keys.length} keys`),
         ),
       );
     } catch (error) {
-      const served = asks.every(({ state }) => state === 'early' || (state === 'stale' && plan.backOff !== undefined));
-      if (!served) throw error;
+      if (!asks.every(({ state }) => servesOnError(state, plan))) throw error;
       for (const ask of asks) {
         this.#serve(ask);
         ask.settle.reject(error);
@@ -259,23 +265,32 @@ class MultiRead {
     try {
       await core.refreshInvalidations();
       const kept = created.filter(({ ask }) => !creation.overtaken(ask.key, ask.flight as Flight<unknown>));
+      const keyOf = (stored: string): string => asks.find((ask) => ask.stored === stored)?.key ?? stored;
       const items = new Map(kept.map(({ ask, item }) => [ask.stored, item]));
       const mutexes = new Map(kept.map(({ ask }) => [ask.stored, ask.mutex as CacheMutex]));
-      for (const _ of await core.setMulti(items, mutexes)) core.stats.count('superseded');
+      for (const _ of await core.setMulti(items, keyOf, mutexes)) core.stats.count('superseded');
     } catch (error) {
       core.serveAnyway(error);
     }
   }
 
+  /** Waits for another call of this process; whether the key is still open after it. */
+  async #join(ask: Ask): Promise<Ask[]> {
+    try {
+      const outcome = await ask.flight?.join(this.plan.signal);
+      if (outcome === BUSY) return [ask];
+      this.values.set(ask.key, outcome);
+    } catch (error) {
+      if (this.plan.signal?.aborted || !servesOnError(ask.state, this.plan)) throw error;
+      this.#serve(ask);
+    }
+    return [];
+  }
+
   /** Waits for what others create, holding nothing; what is still open after it. */
   async #wait(joined: readonly Ask[], elsewhere: readonly Ask[]): Promise<Ask[]> {
     const waits = [
-      ...joined.map(async (ask) => {
-        const outcome = await ask.flight?.join(this.plan.signal);
-        if (outcome === BUSY) return [ask];
-        this.values.set(ask.key, outcome);
-        return [];
-      }),
+      ...joined.map((ask) => this.#join(ask)),
       ...elsewhere.map(async (ask) => {
         this.core.stats.count('waits');
         const mutex = this.core.mutex(ask.stored);
@@ -288,35 +303,4 @@ class MultiRead {
     ];
     return (await Promise.all(waits)).flat();
   }
-}
-
-function newAsk(key: string, stored: string): Ask {
-  const settle = { resolve: () => {}, reject: () => {} };
-  return {
-    key,
-    stored,
-    seen: NO_VALUE,
-    state: 'absent',
-    fallback: undefined,
-    gaveUp: false,
-    flight: undefined,
-    settle,
-    mutex: undefined,
-  };
-}
-
-/** The run, or a rejection as soon as the caller's signal is aborted. */
-function untilAborted(read: MultiRead, asks: Ask[], signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const leave = (): void => {
-      reject(signal.reason);
-      read.leave(signal.reason);
-    };
-    if (signal.aborted) return leave();
-    signal.addEventListener('abort', leave, { once: true });
-    read
-      .run(asks)
-      .then(resolve, reject)
-      .finally(() => signal.removeEventListener('abort', leave));
-  });
 }

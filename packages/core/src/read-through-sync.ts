@@ -7,8 +7,10 @@ import { attempt, isPromise } from './awaitable.js';
 import { type CachedValue, NO_VALUE } from './cached-value.js';
 import { Creation, checkCreated, checkCreator } from './creation.js';
 import { asCreation, type CreatorContext, refuseRecursion } from './creator.js';
+import { decide, servesOnError } from './decision.js';
 import { ValidationError } from './errors.js';
-import { type Freshness, isGone, isNewer } from './freshness.js';
+import { type Freshness, isGone, isNewer, missReason, staleOf } from './freshness.js';
+import { staleValues } from './multi-ask.js';
 import { alignAnswer, type MultiAnswer, type MultiCreatorContext } from './multi-creator.js';
 import type { CacheMutex } from './mutex.js';
 import type { GetOrCreateOptions, Plan } from './options.js';
@@ -42,8 +44,8 @@ export function readThroughSync(
   }
   checkCreator(creator);
   const read = new SyncRead(core, plan, (_keys, creation, asks, signal) => {
-    const seen = asks[0]?.seen ?? NO_VALUE;
-    return [creator(creation.context(key, seen === NO_VALUE ? seen : seen.value, signal))];
+    const [ask] = asks;
+    return [creator(creation.context(key, ask ? staleOf(ask.seen, ask.state) : NO_VALUE, signal))];
   });
   return read.run([key]).get(key);
 }
@@ -56,7 +58,7 @@ export function readThroughMultiSync(
 ): unknown[] {
   checkCreator(creator);
   const read = new SyncRead(core, core.planFor(options), (missing, creation, asks, signal) => {
-    const stale = new Map(asks.flatMap(({ key, seen }) => (seen === NO_VALUE ? [] : [[key, seen.value] as const])));
+    const stale = staleValues(asks);
     return creator(missing, { keys: missing, stale, signal, ...creation.notes.writers() });
   });
   const values = read.run([...new Set(keys)]);
@@ -119,20 +121,14 @@ class SyncRead {
   #served(ask: Ask): boolean {
     const { core, plan } = this;
     const { key, stored, state } = ask;
-    if (state === 'fresh') {
+    const decision = decide(core, stored, state, plan);
+    if (decision === 'hit') {
       this.#values.set(key, (ask.seen as CachedValue).value);
       core.stats.hit(key);
       return true;
     }
-    if (isGone(state)) {
-      const failure = core.failures.remembered(stored, core.now());
-      if (failure !== undefined) throw failure.error;
-      return false;
-    }
-    if (core.failures.backingOff(stored, core.now())) return this.#serve(ask);
-    if (plan.background === false) return false;
-    this.#createBehind(ask);
-    return this.#serve(ask);
+    if (decision === 'behind') this.#createBehind(ask);
+    return (decision === 'serve' || decision === 'behind') && this.#serve(ask);
   }
 
   #serve({ key, seen, state }: Ask): true {
@@ -180,7 +176,7 @@ class SyncRead {
     }
     if (ask.mutex === undefined && !isGone(state)) return !this.#serve(ask);
     if (ask.mutex === undefined && !this.#down && plan.onLockTimeout === 'throw') throw lockTimeout(key, plan);
-    core.stats.miss(key, state === 'early' || state === 'fresh' ? 'stale' : state);
+    core.stats.miss(key, missReason(state));
     return true;
   }
 
@@ -225,8 +221,7 @@ class SyncRead {
       for (const [i, ask] of asks.entries()) this.#values.set(ask.key, checkCreated(values[i], ask.key));
       this.#store(asks, values, creation);
     } catch (error) {
-      const served = asks.every(({ state }) => state === 'early' || (state === 'stale' && plan.backOff !== undefined));
-      if (!served) throw error;
+      if (!asks.every(({ state }) => servesOnError(state, plan))) throw error;
       for (const ask of asks) this.#serve(ask);
     } finally {
       for (const ask of asks) core.coordination.end(ask.stored, ask.claim);

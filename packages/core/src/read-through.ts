@@ -12,8 +12,9 @@ import { isPromise } from './awaitable.js';
 import { type CachedValue, NO_VALUE } from './cached-value.js';
 import { Creation, checkCreated, checkCreator } from './creation.js';
 import { asCreation, bounded, type Creator, refuseRecursion } from './creator.js';
+import { decide, servesOnError, waitsForNew } from './decision.js';
 import { LockTimeoutError } from './errors.js';
-import { isGone, isNewer } from './freshness.js';
+import { type Freshness, isNewer, missReason, staleOf } from './freshness.js';
 import type { CacheMutex } from './mutex.js';
 import type { GetOrCreateOptions, Plan } from './options.js';
 import type { Found, RegionCore } from './region-core.js';
@@ -27,6 +28,8 @@ interface Request {
   readonly creator: Creator<unknown>;
   /** What the call read, and the write count of that moment. */
   readonly seen: Found;
+  /** What the creator is told of it: the value, where it could be served. */
+  readonly stale: unknown;
   readonly writes: number;
   /** ms to wait for the mutex; undefined: do not, be `BUSY`. */
   readonly patience: number | undefined;
@@ -61,11 +64,52 @@ export async function readThrough(
     return (entry as CachedValue).value;
   }
   checkCreator(creator);
+  const stale = staleOf(entry, state);
+  const request: Omit<Request, 'patience'> = { key, stored, plan, creator, seen: entry, stale, writes, down };
+  return proceed(core, request, state);
+}
+
+/** What follows where the entry is not fresh. */
+async function proceed(
+  core: RegionCore,
+  request: Omit<Request, 'patience'>,
+  state: Exclude<Freshness, 'fresh'>,
+): Promise<unknown> {
+  const { key, stored, plan, seen } = request;
+  const serve = (): unknown => {
+    if (state === 'early') core.stats.hit(key);
+    else core.stats.stale(key);
+    return (seen as CachedValue).value;
+  };
+  const decision = decide(core, stored, state, plan);
+  if (decision === 'behind') createBehind(core, request);
+  if (decision === 'serve' || decision === 'behind') return serve();
   refuseRecursion(core, stored, key);
-  const request: Omit<Request, 'patience'> = { key, stored, plan, creator, seen: entry, writes, down };
-  if (!isGone(state)) return renew(core, request, entry as CachedValue, state);
-  core.stats.miss(key, state);
-  return create(core, request);
+  plan.signal?.throwIfAborted();
+  const patience = waitsForNew(state, plan) ? plan.lockTimeout : undefined;
+  let outcome: unknown;
+  try {
+    outcome = await wait(core, { ...request, patience });
+  } catch (error) {
+    if (servesOnError(state, plan) && !plan.signal?.aborted) return serve();
+    core.stats.miss(key, missReason(state));
+    throw error;
+  }
+  if (outcome === BUSY) return serve();
+  core.stats.miss(key, missReason(state));
+  return outcome;
+}
+
+/** Waits for the flight of the key, or starts it. */
+async function wait(core: RegionCore, request: Request): Promise<unknown> {
+  const { stored, plan, patience } = request;
+  for (;;) {
+    const running = core.bypass ? undefined : core.flights.get(stored);
+    if (running !== undefined) core.stats.count('waits');
+    const outcome = await (running ?? start(core, request)).join(plan.signal);
+    if (outcome !== BUSY || patience === undefined) return outcome;
+    // the flight was one that did not wait for the mutex: now wait for it
+  }
 }
 
 /** Creates whatever is stored. Never joins a creation that began before; refreshes that wait for the mutex are one. */
@@ -79,6 +123,7 @@ export async function refresh(
   const plan = core.planFor(options);
   checkCreator(creator);
   refuseRecursion(core, stored, key);
+  plan.signal?.throwIfAborted();
   const running = core.flights.get(stored);
   if (running?.forced && !running.creating) return running.join(plan.signal);
   const { writes } = core.coordination;
@@ -88,62 +133,12 @@ export async function refresh(
     plan,
     creator,
     seen: NO_VALUE,
+    stale: NO_VALUE,
     writes,
     patience: plan.lockTimeout,
     forced: true,
   } as const;
   return start(core, request).join(plan.signal);
-}
-
-/** There is a value to serve: at most one caller of all processes creates the next one. */
-async function renew(
-  core: RegionCore,
-  request: Omit<Request, 'patience'>,
-  entry: CachedValue,
-  state: 'stale' | 'early',
-): Promise<unknown> {
-  const { key, stored, plan } = request;
-  const serve = (): unknown => {
-    if (state === 'early') core.stats.hit(key);
-    else core.stats.stale(key);
-    return entry.value;
-  };
-  if (core.failures.backingOff(stored, core.now())) return serve();
-  const flight = core.flights.get(stored);
-  if (plan.background !== false) {
-    if (flight === undefined) createBehind(core, request);
-    return serve();
-  }
-  const waits = state === 'stale' && plan.stale === 'wait';
-  if (flight !== undefined && !waits) return serve();
-  try {
-    const outcome = waits
-      ? await join(core, request)
-      : await start(core, { ...request, patience: undefined }).join(plan.signal);
-    if (outcome === BUSY) return serve();
-    core.stats.miss(key, 'stale');
-    return outcome;
-  } catch (error) {
-    if (plan.signal?.aborted || (state === 'stale' && plan.backOff === undefined)) throw error;
-    return serve();
-  }
-}
-
-/** There is nothing to serve. */
-function create(core: RegionCore, request: Omit<Request, 'patience'>): Promise<unknown> {
-  const failure = core.failures.remembered(request.stored, core.now());
-  return failure === undefined ? join(core, request) : Promise.reject(failure.error);
-}
-
-/** Waits for the flight of the key, or starts it. */
-async function join(core: RegionCore, request: Omit<Request, 'patience'>): Promise<unknown> {
-  const { stored, plan } = request;
-  for (;;) {
-    const running = core.bypass ? undefined : core.flights.get(stored);
-    if (running !== undefined) core.stats.count('waits');
-    const outcome = await (running ?? start(core, { ...request, patience: plan.lockTimeout })).join(plan.signal);
-    if (outcome !== BUSY) return outcome; // a flight that did not wait for the mutex: now wait for it
-  }
 }
 
 function start(core: RegionCore, request: Request): Flight<unknown> {
@@ -168,6 +163,7 @@ async function regenerate(core: RegionCore, flight: Flight<unknown>, request: Re
   if (lock === 'busy' && patience === undefined) return BUSY;
   const mutex = typeof lock === 'string' ? undefined : lock;
   try {
+    flight.abandoned.signal.throwIfAborted();
     if (lock !== 'down' && !request.forced && (mutex === undefined || core.mayHaveChanged(request.writes))) {
       const arrived = await lookAgain(core, request);
       if (arrived !== NO_VALUE) return arrived.value;
@@ -222,12 +218,12 @@ async function runCreator(
   request: Request,
   mutex: CacheMutex | undefined,
 ): Promise<unknown> {
-  const { key, stored, plan, creator, seen } = request;
+  const { key, stored, plan, creator, stale } = request;
   const creation = new Creation(core, plan, [flight]);
-  const value: unknown = await creation.run({ key }, [stored], () =>
+  const value: unknown = await creation.run({ key }, [stored], flight.abandoned.signal, () =>
     asCreation(core, [stored], () =>
       bounded(
-        (signal) => creator(creation.context(key, seen === NO_VALUE ? seen : seen.value, signal)),
+        (signal) => creator(creation.context(key, stale, signal)),
         flight.abandoned.signal,
         plan.creatorTimeout,
         `key '${key}'`,

@@ -24,6 +24,7 @@ import { type GetOrCreateOptions, type Plan, planOf } from './options.js';
 import { innermost } from './proxy.js';
 import { type Coordination, coordinationOf, SingleFlight } from './single-flight.js';
 import type { Stats } from './stats.js';
+import { typedFailure } from './typed-failure.js';
 
 export type Found = CachedValue | NoValue;
 
@@ -115,11 +116,7 @@ export class RegionCore {
   }
 
   get(key: string, stored: string, now: number): Awaitable<Found> {
-    const { invalidator } = this.policy;
-    if (invalidator.refresh !== undefined) {
-      const refreshed = this.call('get', key, () => invalidator.refresh?.(false));
-      if (isPromise(refreshed)) return refreshed.then(() => this.call('get', key, () => this.backend.get(stored)));
-    }
+    if (this.policy.invalidator.refresh !== undefined) return this.#getRefreshed(key, stored);
     let answer: Awaitable<Found>;
     try {
       answer = this.backend.get(stored, now);
@@ -127,6 +124,15 @@ export class RegionCore {
       throw this.failure(error, 'get', key);
     }
     return isPromise(answer) ? this.#bounded(answer, 'get', key) : answer;
+  }
+
+  /** The same, once what others invalidated is known. */
+  #getRefreshed(key: string, stored: string): Awaitable<Found> {
+    const { invalidator } = this.policy;
+    return chain(
+      this.call('get', key, () => invalidator.refresh?.(false)),
+      () => this.call('get', key, () => this.backend.get(stored)),
+    );
   }
 
   /** Aligned with `stored`. */
@@ -151,19 +157,27 @@ export class RegionCore {
     });
   }
 
-  /** All with the expiration time of the first. The stored keys whose mutex was lost. */
+  /** All with the expiration time of the first. The stored keys whose mutex was lost. `keyOf` is for errors. */
   setMulti(
     items: ReadonlyMap<string, CachedValue>,
+    keyOf: (stored: string) => string,
     mutexes: ReadonlyMap<string, CacheMutex> = new Map(),
   ): Awaitable<readonly string[]> {
     const [first] = items.values();
     if (first === undefined) return [];
     this.coordination.writes++;
     const ttl = ttlOf(first.metadata, this.policy);
-    return this.call('setMulti', undefined, () => {
+    const write = (): Awaitable<readonly string[]> => {
       if (ttl <= 0) return chain(this.backend.deleteMulti([...items.keys()]), () => []);
       return chain(this.backend.setMulti(items, { ttl, mutexes }), (lost) => lost ?? []);
-    });
+    };
+    return attempt(
+      () => this.call('setMulti', undefined, write),
+      (error) => {
+        if (error instanceof StockpileError) error.keys = error.keys?.map(keyOf);
+        throw error;
+      },
+    );
   }
 
   /** The mutex of a key: the backend's, else one of this process. */
@@ -267,23 +281,13 @@ export class RegionCore {
 
   /** The typed form of what a backend threw, counted and published. */
   failure(error: unknown, operation: string, key: string | undefined): StockpileError {
-    const typed =
-      error instanceof StockpileError
-        ? error
-        : new BackendUnavailableError(`${operation}: backend '${this.backend.name}' failed: ${messageOf(error)}`, {
-            cause: error,
-          });
+    const typed = typedFailure(error, operation, this.backend.name);
     typed.region ??= this.name;
     typed.key ??= key;
-    if (typed.keys !== undefined) typed.keys = typed.keys.map((stored) => this.keys.original(stored));
     if (!(typed instanceof ValidationError || typed instanceof CapabilityError))
       this.stats.error(operation, key, typed);
     return typed;
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 /** The answer of a synchronous backend. One that answers with a promise all the same breaks its contract. */

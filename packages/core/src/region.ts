@@ -26,8 +26,16 @@ import type { KeyEvent } from './key-events.js';
 import { entriesOf, type KeysOptions, keysOf, subscribe, type WaitForOptions, waitFor } from './key-watch.js';
 import type { MultiAnswer, MultiCreator } from './multi-creator.js';
 import * as operations from './operations.js';
-import type { ConfigureOptions, Entry, GetOptions, GetOrCreateOptions, RegionOptions, SetOptions } from './options.js';
-import { innermost, type ProxyLike, wrapWith } from './proxy.js';
+import {
+  type ConfigureOptions,
+  checkFunction,
+  type Entry,
+  type GetOptions,
+  type GetOrCreateOptions,
+  type RegionOptions,
+  type SetOptions,
+} from './options.js';
+import { checkProxies, innermost, type ProxyLike, wrapWith } from './proxy.js';
 import { readThrough, refresh } from './read-through.js';
 import { readThroughMulti } from './read-through-multi.js';
 import type { RegionCore } from './region-core.js';
@@ -74,8 +82,9 @@ export class Region<V = unknown> implements AsyncDisposable {
     if (typeof serializer?.serialize !== 'function' || typeof serializer.deserialize !== 'function') {
       throw new ValidationError(`serializer: must have serialize() and deserialize(), not ${show(serializer)}`);
     }
+    if (options.keyMangler !== false) checkFunction(options.keyMangler, 'keyMangler');
     this.name = name;
-    this.functionKeyGenerator = options.functionKeyGenerator;
+    this.functionKeyGenerator = checkFunction(options.functionKeyGenerator, 'functionKeyGenerator');
     this.#parts = {
       name,
       namespace,
@@ -142,7 +151,7 @@ export class Region<V = unknown> implements AsyncDisposable {
   /** Puts a proxy around all layers. Returns the region. */
   wrap(proxy: ProxyLike): this {
     const core = this.#configured();
-    core.backend = wrapWith([proxy], core.backend);
+    core.backend = wrapWith(checkProxies([proxy]), core.backend);
     return this;
   }
 

@@ -11,7 +11,7 @@ import {
 import { add, type CachedValue, NO_VALUE, type NoValue } from './cached-value.js';
 import { show } from './duration.js';
 import { DecodedValue, decode, encode } from './envelope.js';
-import { SerializationError, StockpileError } from './errors.js';
+import { missingCapability, SerializationError, StockpileError } from './errors.js';
 import type { KeyEvent } from './key-events.js';
 import { Failures } from './multi.js';
 import type { CacheMutex } from './mutex.js';
@@ -82,10 +82,13 @@ export class SerializingBackend extends CacheBackend {
     if (this.bytesBackend.capabilities.has('counters')) {
       return this.bytesBackend.increment(key, by, this.#encode(key, initial), options);
     }
-    return chain(this.get(key), (current) => {
+    if (!this.capabilities.has('counters')) throw missingCapability(this.name, 'counters');
+    return chain(this.bytesBackend.get(key), (bytes) => {
+      // an unreadable entry counts as absent, but it is its bytes that are replaced
+      const current = bytes === NO_VALUE ? bytes : this.#decode(key, bytes);
       const next = current === NO_VALUE ? initial : add(current, by);
       const ttl = current === NO_VALUE ? options.ttl : undefined;
-      return chain(this.compareAndSet(key, current, next, { ttl }), (stored) =>
+      return chain(this.bytesBackend.compareAndSet(key, bytes, this.#encode(key, next), { ttl }), (stored) =>
         stored ? (next.value as number) : this.increment(key, by, initial, options),
       );
     });

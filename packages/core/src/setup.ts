@@ -9,7 +9,7 @@ import { LockTimeoutError, ValidationError } from './errors.js';
 import type { InvalidationStore, RegionInvalidator, Timeline } from './invalidation.js';
 import { type KeyMangler, KeySpace } from './key.js';
 import { type ConfigureOptions, optionalMs, planOf } from './options.js';
-import { wrapWith } from './proxy.js';
+import { checkProxies, wrapWith } from './proxy.js';
 import { RegionCore } from './region-core.js';
 import { findBackend } from './registry.js';
 import type { Serializer } from './serializer.js';
@@ -41,7 +41,10 @@ export function setUp(parts: RegionParts, backend: string | object, options: Con
   };
   const plan = planOf(defaults);
   const timeoutMs = optionalMs(timeout, 'timeout') ?? DEFAULT_TIMEOUT_MS;
-  if (!Array.isArray(wrap)) throw new ValidationError(`wrap: must be an array of proxies, not ${show(wrap)}`);
+  const proxies = checkProxies(wrap);
+  if (typeof policy.invalidator?.check !== 'function' || typeof policy.invalidator.invalidate !== 'function') {
+    throw new ValidationError(`regionInvalidator: must have check() and invalidate(), not ${show(regionInvalidator)}`);
+  }
   const driver =
     typeof backend === 'string'
       ? findBackend(backend)({ ...options.arguments }, { clock, timeout: timeoutMs, region: name })
@@ -50,7 +53,7 @@ export function setUp(parts: RegionParts, backend: string | object, options: Con
     stats.unreadable(keys.original(stored), error),
   );
   const keys = new KeySpace(namespace, parts.keyMangler, values.keyMangler);
-  const core = new RegionCore(wrapWith(wrap, values), {
+  const core = new RegionCore(wrapWith(proxies, values), {
     name,
     clock,
     keys,
@@ -88,7 +91,7 @@ function asCacheBackend(
 
 /** One reserved entry of the namespace, read past the region's own rules and changed under its lock. */
 function invalidationStore(core: RegionCore): InvalidationStore {
-  const stored = core.keys.reserved('invalidations');
+  const stored = core.keys.invalidations;
   const read = (): ReturnType<InvalidationStore['read']> =>
     chain(core.backend.get(stored), (entry) => (entry === NO_VALUE ? undefined : entry.value));
   return {

@@ -1,5 +1,6 @@
 /** One creation at a time for each key of this process: who runs, who joins, and who was overtaken. */
 
+import { untilAborted } from './abort.js';
 import { LocalLocks } from './mutex.js';
 
 /** What a flight ends with that was not to wait for the mutex while another process creates: its callers look again. */
@@ -45,17 +46,18 @@ export class Flight<T> extends Claim {
   join(signal: AbortSignal | undefined): Promise<T> {
     this.callers++;
     if (signal === undefined) return this.promise; // such a caller never leaves
-    return new Promise((resolve, reject) => {
-      const leave = (): void => {
-        reject(signal.reason);
-        if (--this.callers > 0) return;
-        this.joinable = false;
-        this.abandoned.abort(signal.reason);
-      };
-      if (signal.aborted) return leave();
-      signal.addEventListener('abort', leave, { once: true });
-      this.promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', leave));
-    });
+    return untilAborted(
+      () => this.promise,
+      signal,
+      () => this.leave(signal.reason),
+    );
+  }
+
+  /** A caller waits no longer. */
+  leave(reason: unknown): void {
+    if (--this.callers > 0) return;
+    this.joinable = false;
+    this.abandoned.abort(reason);
   }
 
   override supersede(): void {

@@ -1,45 +1,10 @@
 /** Odd keys, and values that cannot be stored. */
 
 import assert from 'node:assert/strict';
-import { NO_VALUE, StockpileError } from '@stockpile/core';
-import { assertFails, FOREVER, type Kit, type Subject, TIMEOUT, within } from './kit.js';
+import { NO_VALUE } from '@stockpile/core';
+import { assertFails, FOREVER, type Kit, type Subject } from './kit.js';
+import { ODD_KEYS, refusalOr, shown } from './odd-keys.js';
 import { assertSame } from './same.js';
-
-const ODD_KEYS: readonly string[] = [
-  ' ',
-  'a b',
-  'a  b',
-  'a\nb',
-  'a\r\nb',
-  'a\tb',
-  'a\0b',
-  'a\0c',
-  'a',
-  'A',
-  'é',
-  'e\u0301', // the same letter in two parts
-  '😀',
-  '__proto__',
-  'constructor',
-  'toString',
-  '.',
-  '..',
-  '/',
-  'a/b',
-  'a\\b',
-  '../../a',
-  'a:b',
-  'a%3Ab',
-  'a*',
-  '{a}b',
-  '"quoted"',
-  "'; DROP TABLE cache; --",
-  'k'.repeat(250),
-  'k'.repeat(251),
-  'k'.repeat(65_536),
-  `${'k'.repeat(65_535)}l`,
-  'ü'.repeat(32_768),
-];
 
 export function badInput({ test, has, options }: Kit): void {
   test('get() keeps odd and long keys apart, or refuses them with ValidationError', async (subject) => {
@@ -120,17 +85,4 @@ async function takeOddKeys(subject: Subject): Promise<Map<string, number>> {
   }
   assert.ok(taken.size > 0, 'every key was refused');
   return taken;
-}
-
-/** Ends in time, either well or with a ValidationError. */
-async function refusalOr(work: () => Promise<void>, key: string): Promise<void> {
-  try {
-    await within(work(), TIMEOUT, `the operation on ${shown(key)}`);
-  } catch (error) {
-    if (!(error instanceof StockpileError && error.code === 'ERR_STOCKPILE_VALIDATION')) throw error;
-  }
-}
-
-function shown(key: string): string {
-  return JSON.stringify(key.length > 40 ? `${key.slice(0, 20)}…${key.slice(-5)} (${key.length})` : key);
 }

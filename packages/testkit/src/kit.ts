@@ -150,7 +150,12 @@ export class Subject {
   }
 
   regionOn(driver: object, name: string, options: ConfigureOptions = {}): Region {
-    return createRegion({ name, clock: this.clock }).configure(driver, { timeout: TIMEOUT, ...options });
+    return createRegion({ name, clock: this.clock }).configure(driver, {
+      timeout: TIMEOUT,
+      lockTimeout: 3000,
+      onLockTimeout: 'throw', // a lock that nobody frees is to be seen
+      ...options,
+    });
   }
 
   /** Lets `ms` pass: at once on the kit's clock, for real on the system's. */

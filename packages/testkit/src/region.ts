@@ -1,8 +1,10 @@
 /** The driver under a region: what an application will do with it. */
 
 import assert from 'node:assert/strict';
-import { type CacheBackend, type Capability, NO_VALUE, ProxyBackend, type Region } from '@stockpile/core';
+import { type Capability, NO_VALUE, type Region } from '@stockpile/core';
 import { assertFails, type Kit, type Subject, within } from './kit.js';
+import { ODD_KEYS, refusalOr, shown } from './odd-keys.js';
+import { pick, randomNumbers, recording, sorted, turn } from './region-helpers.js';
 import { assertSame } from './same.js';
 
 const PARALLEL = 1000;
@@ -183,6 +185,19 @@ export function region({ test, has, options }: Kit): void {
     }
   });
 
+  test('get() keeps long and odd keys apart, or refuses them with ValidationError', async (subject) => {
+    const pages = subject.region('pages of a long name');
+    for (const [i, key] of ODD_KEYS.entries()) {
+      await refusalOr(async () => {
+        await pages.set(key, i);
+        assertSame(await pages.get(key), i);
+      }, key);
+    }
+    for (const [i, key] of ODD_KEYS.entries()) {
+      await refusalOr(async () => assertSame(await pages.get(key), i, `get(${shown(key)})`), key);
+    }
+  });
+
   for (const [capability, [method, use]] of Object.entries(USES)) {
     if (has(capability as Capability)) continue;
     test(`${method} of a region without '${capability}' throws CapabilityError, and sends nothing`, async (subject) => {
@@ -195,7 +210,7 @@ export function region({ test, has, options }: Kit): void {
   }
 
   if (has('sync')) {
-    test('sync: a region answers without promises', (subject) => {
+    test('getOrCreate(), getMulti() and delete() of region.sync answer without promises', (subject) => {
       const users = subject.region('users').sync;
       assertSame(
         users.getOrCreate('ada', () => 'Ada'),
@@ -248,45 +263,4 @@ export function region({ test, has, options }: Kit): void {
     if (!has('locks') || options.connect === undefined) return [own];
     return [own, subject.regionOn(await subject.connect(), 'shared')];
   }
-}
-
-function pick<T>(from: readonly T[], i: number): T {
-  return from[i % from.length] as T;
-}
-
-/** Lets others run. */
-function turn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
-}
-
-async function sorted(keys: AsyncIterable<string>): Promise<string[]> {
-  const all: string[] = [];
-  for await (const key of keys) all.push(key);
-  return all.sort();
-}
-
-/** Numbers in [0, 1) that are the same in every run (mulberry32). */
-function randomNumbers(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
-
-/** A proxy that notes what is sent to the driver. */
-function recording(sent: string[]): ProxyBackend {
-  const methods = ['get', 'set', 'getMulti', 'setMulti', 'increment', 'compareAndSet', 'keys', 'clear', 'subscribe'];
-  const proxy = new ProxyBackend();
-  for (const method of methods as (keyof CacheBackend)[]) {
-    const original = (proxy[method] as (...args: unknown[]) => unknown).bind(proxy);
-    const noting = (...args: unknown[]): unknown => {
-      sent.push(method);
-      return original(...args);
-    };
-    Object.defineProperty(proxy, method, { value: noting });
-  }
-  return proxy;
 }

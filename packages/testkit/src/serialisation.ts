@@ -82,6 +82,17 @@ function copies({ test }: Pick<Kit, 'test'>): void {
     });
   }
 
+  test('get() of the driver gives out bytes that later reads and writes leave alone', async ({ driver }) => {
+    assert.ok(driver.stores === 'bytes');
+    await driver.set('key', Buffer.from('first'), FOREVER);
+    await driver.set('other', Buffer.from('other'), FOREVER);
+    const found = await driver.get('key');
+    assert.ok(found !== NO_VALUE);
+    await driver.get('other');
+    await driver.set('key', Buffer.from('later'), FOREVER);
+    assert.strictEqual(Buffer.from(found).toString(), 'first'); // compareAndSet compares with them
+  });
+
   test('get() of the driver gives back exactly the bytes that were set', async ({ driver }) => {
     assert.ok(driver.stores === 'bytes');
     const samples = [Buffer.alloc(0), Buffer.from('\0text\r\n'), Buffer.from(Array.from({ length: 256 }, (_, i) => i))];
