@@ -82,7 +82,7 @@ export class Creation {
 
   #succeeded(stored: readonly string[]): void {
     for (const key of stored) this.core.failures.forget(key);
-    this.#took = this.core.now() - this.#startedAt;
+    this.#took = Math.max(0, this.core.now() - this.#startedAt); // the clock may be set back
     this.core.stats.created(this.#took);
   }
 

@@ -38,7 +38,8 @@ export function encode({ value, metadata }: CachedValue, serializer: Serializer)
   bytes.writeDoubleLE(createdAt, 2);
   let at = bytes.writeUInt32LE(payload.length, 10);
   if (expirationTime !== undefined) at = bytes.writeDoubleLE(expirationTime, at);
-  if (creationTime !== undefined) at = bytes.writeUInt32LE(Math.min(Math.round(creationTime), 0xffffffff), at);
+  if (creationTime !== undefined)
+    at = bytes.writeUInt32LE(Math.min(Math.max(0, Math.round(creationTime)), 0xffffffff), at);
   if (tagBytes) {
     at = bytes.writeUInt32LE(tagBytes.length, at);
     at += tagBytes.copy(bytes, at);
@@ -52,10 +53,11 @@ export function decode(input: Uint8Array, serializer: Serializer): DecodedValue 
   const bytes = asBuffer(input);
   if (bytes[0] !== VERSION) throw new SerializationError(`unknown envelope version ${bytes[0]}`);
   const flags = bytes[1] as number;
+  if (flags & ~(EXPIRATION | CREATION | TAGS)) throw new SerializationError(`unknown envelope flags ${flags}`);
   const createdAt = bytes.readDoubleLE(2);
   const metadata: Metadata = { createdAt };
   const at = flags === 0 ? HEADER_BYTES : readOptional(bytes, flags, metadata);
-  if (at + bytes.readUInt32LE(10) !== bytes.length || Number.isNaN(createdAt)) {
+  if (at + bytes.readUInt32LE(10) !== bytes.length || !Number.isFinite(createdAt)) {
     throw new SerializationError(`the entry of ${bytes.length} bytes is torn`);
   }
   return new DecodedValue(serializer.deserialize(bytes.subarray(at)), metadata, input);

@@ -2,7 +2,7 @@
 
 import type { Awaitable } from './awaitable.js';
 import { NO_VALUE, type NoValue } from './cached-value.js';
-import type { Duration } from './duration.js';
+import { type Duration, show } from './duration.js';
 import { ValidationError } from './errors.js';
 import { type FunctionKeyGenerator, functionName, structuredFunctionKey } from './function-key.js';
 import { alignAnswer, type MultiAnswer } from './multi-creator.js';
@@ -196,6 +196,11 @@ function keyBuilder(
 ): ReturnType<FunctionKeyGenerator> {
   if (typeof fn !== 'function') throw new ValidationError(`cacheFunction: needs a function, not ${typeof fn}`);
   const identity = { name: name ?? functionName(fn), namespace, fn };
+  for (const [option, text] of Object.entries({ name: identity.name, namespace })) {
+    if (text !== undefined && (typeof text !== 'string' || !text.isWellFormed())) {
+      throw new ValidationError(`cacheFunction: ${option} must be a well-formed string, not ${show(text)}`);
+    }
+  }
   const taken = builtNames.get(region) ?? new Map<string, unknown>();
   builtNames.set(region, taken);
   const id = JSON.stringify([namespace, identity.name]);

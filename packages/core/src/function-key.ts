@@ -2,6 +2,7 @@
 
 import { createHash } from 'node:crypto';
 import { types } from 'node:util';
+import { builtInClass } from './built-in-class.js';
 import { show } from './duration.js';
 import { ValidationError } from './errors.js';
 
@@ -25,7 +26,7 @@ export interface FunctionIdentity {
  * nothing. What has no such notation (functions, symbols, instances of classes) is refused.
  */
 export const structuredFunctionKey: FunctionKeyGenerator = ({ name, namespace }) => {
-  const prefix = `${namespace === undefined ? '' : `${encodeURIComponent(namespace)}/`}${encodeURIComponent(name)}`;
+  const prefix = `${namespace === undefined ? '' : `${escapeName(namespace)}/`}${escapeName(name)}`;
   return (...args) => {
     const last = args.findLastIndex((arg) => arg !== undefined);
     return `${prefix}(${args
@@ -34,6 +35,11 @@ export const structuredFunctionKey: FunctionKeyGenerator = ({ name, namespace })
       .join(',')})`;
   };
 };
+
+/** Keeps '/' and '(' of a name apart from those of the notation; a name with a lone surrogate is refused as a key is. */
+function escapeName(name: string): string {
+  return name.replace(/[%/(]/g, encodeURIComponent);
+}
 
 /** The name of a function: its own, or one made of its text. */
 // biome-ignore lint/complexity/noBannedTypes: any function at all; it is only looked at
@@ -63,30 +69,32 @@ function encodeObject(value: object, above: readonly object[]): string {
   if (above.includes(value)) throw new ValidationError(`an argument refers to itself; ${REMEDY}`);
   const within = [...above, value];
   const encode = (part: unknown): string => encodeArgument(part, within);
+  const builtIn = builtInClass(value);
+  if (builtIn === undefined || hasMore(value)) throw refusal(value);
   if (Array.isArray(value)) return `[${Array.from(value, encode).join(',')}]`;
   if (types.isDate(value)) return `Date(${value.getTime()})`;
   if (types.isRegExp(value)) return `RegExp(${JSON.stringify(value.source)},${value.flags})`;
-  if (types.isSet(value)) return `Set(${[...value].map(encode).sort().join(',')})`;
+  if (types.isSet(value)) return `Set(${Array.from(value, encode).sort().join(',')})`;
   if (types.isMap(value))
-    return `Map(${[...value]
-      .map(([k, v]) => `${encode(k)}:${encode(v)}`)
+    return `Map(${Array.from(value, ([k, v]) => `${encode(k)}:${encode(v)}`)
       .sort()
       .join(',')})`;
-  if (types.isTypedArray(value) || types.isAnyArrayBuffer(value) || types.isDataView(value)) return encodeBytes(value);
+  if (ArrayBuffer.isView(value)) return `${builtIn}(${base64(value.buffer, value.byteOffset, value.byteLength)})`;
+  if (types.isAnyArrayBuffer(value)) return `${builtIn}(${base64(value, 0, value.byteLength)})`;
   if (value instanceof URL) return `URL(${JSON.stringify(value.href)})`;
-  const prototype: unknown = Object.getPrototypeOf(value);
-  if (prototype !== null && Object.getPrototypeOf(prototype) !== null) throw refusal(value);
-  if (Object.getOwnPropertySymbols(value).length > 0) throw refusal(value);
+  if (builtIn !== 'Object') throw refusal(value);
   const names = Object.keys(value).sort();
   return `{${names.map((name) => `${JSON.stringify(name)}:${encode((value as Record<string, unknown>)[name])}`).join(',')}}`;
 }
 
-function encodeBytes(value: NodeJS.ArrayBufferView | ArrayBufferLike): string {
-  const bytes = ArrayBuffer.isView(value)
-    ? Buffer.from(value.buffer, value.byteOffset, value.byteLength)
-    : Buffer.from(value);
-  const type = Buffer.isBuffer(value) ? 'Buffer' : Object.prototype.toString.call(value).slice(8, -1);
-  return `${type}(${bytes.toString('base64url')})`;
+/** Whether it carries what the notation would leave out: symbols, or properties beside the elements of an array. */
+function hasMore(value: object): boolean {
+  if (Object.getOwnPropertySymbols(value).length > 0) return true;
+  return Array.isArray(value) && Object.keys(value).some((name) => !/^\d+$/.test(name));
+}
+
+function base64(buffer: ArrayBufferLike, offset: number, length: number): string {
+  return Buffer.from(buffer, offset, length).toString('base64url');
 }
 
 const REMEDY = 'give cacheFunction the option key: (...args) => what identifies the call';

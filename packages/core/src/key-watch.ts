@@ -4,11 +4,13 @@ import { isDeepStrictEqual } from 'node:util';
 import { onAbort } from './abort.js';
 import { type Awaitable, chain } from './awaitable.js';
 import { NO_VALUE } from './cached-value.js';
-import { type Duration, parseDuration } from './duration.js';
+import type { Duration } from './duration.js';
 import { judge } from './freshness.js';
+import { checkKey } from './key.js';
 import type { KeyEvent } from './key-events.js';
 import { MAX_TIMER_MS } from './mutex.js';
 import { get, ownKey } from './operations.js';
+import { checkSignal, optionalMs } from './options.js';
 import { type RegionCore, settled } from './region-core.js';
 
 /** How many entries are read at once. */
@@ -73,6 +75,7 @@ function read(core: RegionCore, page: readonly Name[]): Awaitable<[string, unkno
   const now = core.now();
   return chain(
     core.getMulti(
+      page.map(({ key }) => key),
       page.map(({ stored }) => stored),
       now,
     ),
@@ -106,8 +109,9 @@ export interface WaitForOptions<V> {
 
 /** True at the event that was waited for; false at the timeout. */
 export async function waitFor(core: RegionCore, key: string, options: WaitForOptions<unknown> = {}): Promise<boolean> {
-  const { signal } = options;
-  const timeout = parseDuration(options.timeout ?? Infinity, 'timeout');
+  checkKey(key);
+  const signal = checkSignal(options.signal);
+  const timeout = optionalMs(options.timeout, 'timeout') ?? Infinity;
   signal?.throwIfAborted();
   const holds = async (): Promise<boolean> =>
     !('equals' in options) || isDeepStrictEqual(await get(core, key), options.equals);

@@ -22,6 +22,8 @@ export interface Ask {
   busy: boolean;
   /** Its mutex could not be had within lockTimeout. */
   gaveUp: boolean;
+  /** Whether the statistics have it. */
+  counted: boolean;
 }
 
 export function newAsk(key: string, stored: string): Ask {
@@ -35,6 +37,7 @@ export function newAsk(key: string, stored: string): Ask {
     mutex: undefined,
     busy: false,
     gaveUp: false,
+    counted: false,
   };
 }
 

@@ -72,7 +72,7 @@ export function getMulti(core: RegionCore, keys: Iterable<string>, options: GetO
   if (asked.length === 0) return [];
   const stored = asked.map((key) => core.keys.stored(key));
   const now = core.hitTime();
-  return chain(core.getMulti(stored, now), (found) =>
+  return chain(core.getMulti(asked, stored, now), (found) =>
     asked.map((key, i) => serve(core, key, found[i] as Found, now, expirationTime, options.ignoreExpiration)),
   );
 }
@@ -89,17 +89,16 @@ export function setMulti(core: RegionCore, items: Items<unknown>, options: SetOp
   const byKey = new Map<string, CachedValue>();
   const names = new Map<string, string>();
   let createdAt: number | undefined;
-  for (const [key, value] of pairsOf(items)) {
+  for (const pair of pairsOf(items)) {
+    if (!Array.isArray(pair)) throw new ValidationError(`setMulti: ${show(pair)} is no pair of key and value`);
+    const [key, value] = pair as readonly [string, unknown];
     const item = core.itemOf(value, given);
     createdAt ??= item.metadata.createdAt; // one date for all, one metadata object each
     names.set(core.keys.stored(key), key);
     byKey.set(core.keys.stored(key), { value, metadata: { ...item.metadata, createdAt } });
   }
   for (const stored of byKey.keys()) core.overtake(stored);
-  return chain(
-    core.setMulti(byKey, (stored) => names.get(stored) ?? stored),
-    () => {},
-  );
+  return chain(core.setMulti([...names.values()], byKey), () => {});
 }
 
 export function remove(core: RegionCore, key: string): Awaitable<boolean> {
@@ -109,10 +108,11 @@ export function remove(core: RegionCore, key: string): Awaitable<boolean> {
 }
 
 export function removeMulti(core: RegionCore, keys: Iterable<string>): Awaitable<number> {
-  const stored = [...new Set(checkKeys(keys).map((key) => core.keys.stored(key)))];
+  const asked = [...new Set(checkKeys(keys))];
+  const stored = asked.map((key) => core.keys.stored(key));
   if (stored.length === 0) return 0;
   for (const key of stored) core.overtake(key);
-  return core.call('deleteMulti', undefined, () => core.backend.deleteMulti(stored));
+  return core.callMulti('deleteMulti', asked, stored, () => core.backend.deleteMulti(stored));
 }
 
 export function invalidate(core: RegionCore, { hard = true, tags }: InvalidateOptions = {}): Awaitable<void> {

@@ -154,10 +154,7 @@ const DEFAULT_BACK_OFF_MS = 1000;
 
 /** The plan of a call: what it gives, over `defaults`. `V` is the region's business, not the plan's. */
 export function planOf<V>(options: GetOrCreateOptions<V>, defaults: Plan = DEFAULT_PLAN): Plan {
-  const { serveStaleOnError, earlyRefresh, signal } = options;
-  if (signal !== undefined && !(signal instanceof AbortSignal)) {
-    throw new ValidationError(`signal: ${show(signal)} is no AbortSignal`);
-  }
+  const { serveStaleOnError, earlyRefresh } = options;
   return {
     expirationTime: optionalMs(options.expirationTime, 'expirationTime'),
     tags: checkTags(options.tags),
@@ -170,13 +167,18 @@ export function planOf<V>(options: GetOrCreateOptions<V>, defaults: Plan = DEFAU
     lockTimeout: optionalMs(options.lockTimeout, 'lockTimeout') ?? defaults.lockTimeout,
     onLockTimeout: oneOf(options.onLockTimeout, 'onLockTimeout', ['create', 'throw']) ?? defaults.onLockTimeout,
     creatorTimeout: optionalMs(options.creatorTimeout, 'creatorTimeout') ?? defaults.creatorTimeout,
-    signal,
+    signal: checkSignal(options.signal),
   };
 }
 
 /** ms of an option that may be left out. `null` is not leaving it out. */
 export function optionalMs(duration: Duration | undefined, name: string): number | undefined {
   return duration === undefined ? undefined : parseDuration(duration, name);
+}
+
+export function checkSignal(signal: AbortSignal | undefined): AbortSignal | undefined {
+  if (signal === undefined || signal instanceof AbortSignal) return signal;
+  throw new ValidationError(`signal: ${show(signal)} is no AbortSignal`);
 }
 
 /** Throws unless `value` is a function or left out. */

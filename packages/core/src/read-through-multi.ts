@@ -1,5 +1,6 @@
 /**
- * getOrCreateMulti: the decisions of read-through.ts for many keys, with one read, one creator call and one write.
+ * getOrCreateMulti: the decisions of getOrCreate for many keys, with one read, one creator call and one write. (Over 300
+ * lines, to keep the rounds of one algorithm together.)
  *
  * In rounds, so that callers of overlapping keys cannot deadlock: nobody waits while holding a mutex. A round reads
  * what is open, takes the mutexes that are free, creates, stores and frees; only then it waits for what others create,
@@ -60,11 +61,11 @@ class MultiRead {
 
   async run(asks: Ask[]): Promise<void> {
     let open = asks;
-    for (let round = 0; open.length > 0; round++) {
+    while (open.length > 0) {
       this.abandoned.signal.throwIfAborted();
       const { writes } = this.core.coordination;
       await this.#read(open);
-      const { ours, joined, behind } = this.#sort(open, round === 0);
+      const { ours, joined, behind } = this.#sort(open);
       if (behind.length > 0) this.#createBehind(behind, writes);
       const elsewhere = await this.#produce(ours, writes);
       open = await this.#wait(joined, elsewhere);
@@ -87,6 +88,7 @@ class MultiRead {
     let found: Found[];
     try {
       found = await core.getMulti(
+        open.map((ask) => ask.key),
         open.map((ask) => ask.stored),
         now,
       );
@@ -102,22 +104,21 @@ class MultiRead {
   }
 
   /** Serves what can be served; the rest is ours to create, is being created in this process, or is renewed behind. */
-  #sort(open: readonly Ask[], first: boolean): Record<'ours' | 'joined' | 'behind', Ask[]> {
+  #sort(open: readonly Ask[]): Record<'ours' | 'joined' | 'behind', Ask[]> {
     const { core, plan } = this;
     const sorted = { ours: [] as Ask[], joined: [] as Ask[], behind: [] as Ask[] };
     const decisions = open.map(({ stored, state }) => decide(core, stored, state, plan));
     for (const [i, ask] of open.entries()) {
-      const { key, stored, state, seen } = ask;
+      const { key, stored, seen } = ask;
       const decision = decisions[i];
       if (decision === 'hit') {
         this.values.set(key, (seen as CachedValue).value);
-        if (first) core.stats.hit(key);
+        this.#count(ask, 'hit');
       } else if (decision === 'serve' || decision === 'behind') {
         this.#serve(ask);
         if (decision === 'behind') sorted.behind.push(ask);
       } else {
         refuseRecursion(core, stored, key);
-        if (first) core.stats.miss(key, missReason(state));
         if (decision === 'join') core.stats.count('waits');
         ask.flight = core.flights.get(stored);
         sorted[decision === 'join' ? 'joined' : 'ours'].push(ask);
@@ -126,16 +127,24 @@ class MultiRead {
     return sorted;
   }
 
-  #serve({ key, seen, state }: Ask): void {
-    this.values.set(key, (seen as CachedValue).value);
-    if (state === 'early') this.core.stats.hit(key);
-    else this.core.stats.stale(key);
+  #serve(ask: Ask): void {
+    this.values.set(ask.key, (ask.seen as CachedValue).value);
+    this.#count(ask, ask.state === 'early' ? 'hit' : 'stale');
+  }
+
+  /** Each key is counted once, by how it is first dealt with. */
+  #count(ask: Ask, as: 'hit' | 'stale' | 'miss'): void {
+    const { stats } = this.core;
+    if (ask.counted) return;
+    ask.counted = true;
+    if (as === 'miss') stats.miss(ask.key, missReason(ask.state));
+    else stats[as](ask.key);
   }
 
   #createBehind(asks: Ask[], writes: number): void {
     // by itself: that this call's caller leaves does not concern it
     const behind = new MultiRead(this.core, { ...this.plan, signal: undefined }, this.creator);
-    const work = behind.#produce(asks, writes).then(
+    const work = behind.#produce(asks, writes, true).then(
       () => {},
       (error) => this.core.stats.error('background', undefined, error),
     );
@@ -143,7 +152,7 @@ class MultiRead {
   }
 
   /** Creates those of `asks` whose mutex is free; the others. */
-  async #produce(asks: Ask[], writes: number): Promise<Ask[]> {
+  async #produce(asks: Ask[], writes: number, behind = false): Promise<Ask[]> {
     if (asks.length === 0) return [];
     const { core } = this;
     for (const ask of asks) this.#takeOff(ask);
@@ -152,7 +161,7 @@ class MultiRead {
       let ours = asks.filter(({ busy }) => !busy);
       if (!this.#down && core.mayHaveChanged(writes)) ours = await this.#lookAgain(ours);
       this.abandoned.signal.throwIfAborted();
-      if (ours.length > 0) await this.#create(ours);
+      if (ours.length > 0) await this.#create(ours, behind);
       return elsewhere.filter((ask) => !this.values.has(ask.key));
     } catch (error) {
       for (const ask of asks) ask.settle.reject(error);
@@ -205,7 +214,6 @@ class MultiRead {
     const mutex = core.mutex(ask.stored);
     if (!(await core.acquire(mutex, ask.key, 0, this.abandoned.signal))) return;
     ask.mutex = mutex;
-    if (ask.flight) ask.flight.onSuperseded = () => void core.release(mutex, ask.key);
   }
 
   /** Under the mutexes: uses what arrived since the first read. */
@@ -215,17 +223,21 @@ class MultiRead {
     return asks.filter((ask, i) => {
       if (ask.state !== 'fresh' || !isNewer(ask.seen, before[i] as Found)) return true;
       const { value } = ask.seen;
+      this.#count(ask, 'miss');
       this.values.set(ask.key, value);
       ask.settle.resolve(value);
       return false;
     });
   }
 
-  async #create(asks: Ask[]): Promise<void> {
+  async #create(asks: Ask[], behind: boolean): Promise<void> {
     const { core, plan } = this;
     const keys = asks.map((ask) => ask.key);
     const stored = asks.map((ask) => ask.stored);
     const stale = staleValues(asks);
+    for (const { flight, mutex, key } of asks) {
+      if (flight && mutex) flight.onSuperseded = () => void core.release(mutex, key);
+    }
     const creation = new Creation(
       core,
       plan,
@@ -241,7 +253,9 @@ class MultiRead {
         ),
       );
     } catch (error) {
-      if (!asks.every(({ state }) => servesOnError(state, plan))) throw error;
+      const served = !behind && asks.every(({ state }) => servesOnError(state, plan));
+      for (const ask of asks) if (!served) this.#count(ask, 'miss');
+      if (!served) throw error;
       for (const ask of asks) {
         this.#serve(ask);
         ask.settle.reject(error);
@@ -251,6 +265,7 @@ class MultiRead {
     await this.#store(asks, values, creation);
     for (const [i, ask] of asks.entries()) {
       this.values.set(ask.key, values[i]);
+      this.#count(ask, 'miss');
       ask.settle.resolve(values[i]);
     }
   }
@@ -265,10 +280,10 @@ class MultiRead {
     try {
       await core.refreshInvalidations();
       const kept = created.filter(({ ask }) => !creation.overtaken(ask.key, ask.flight as Flight<unknown>));
-      const keyOf = (stored: string): string => asks.find((ask) => ask.stored === stored)?.key ?? stored;
+      const keys = kept.map(({ ask }) => ask.key);
       const items = new Map(kept.map(({ ask, item }) => [ask.stored, item]));
       const mutexes = new Map(kept.map(({ ask }) => [ask.stored, ask.mutex as CacheMutex]));
-      for (const _ of await core.setMulti(items, keyOf, mutexes)) core.stats.count('superseded');
+      for (const _ of await core.setMulti(keys, items, mutexes)) core.stats.count('superseded');
     } catch (error) {
       core.serveAnyway(error);
     }
@@ -278,6 +293,7 @@ class MultiRead {
   async #join(ask: Ask): Promise<Ask[]> {
     try {
       const outcome = await ask.flight?.join(this.plan.signal);
+      this.#count(ask, 'miss');
       if (outcome === BUSY) return [ask];
       this.values.set(ask.key, outcome);
     } catch (error) {
@@ -287,20 +303,26 @@ class MultiRead {
     return [];
   }
 
+  /** Waits until another process has freed the mutex, or for `lockTimeout` in all. */
+  async #waitElsewhere(ask: Ask): Promise<Ask[]> {
+    const { core } = this;
+    this.#count(ask, 'miss');
+    core.stats.count('waits');
+    const mutex = core.mutex(ask.stored);
+    const patience = Math.max(0, this.#giveUpAt - performance.now());
+    try {
+      ask.gaveUp = !(await core.acquire(mutex, ask.key, patience, this.abandoned.signal));
+      if (!ask.gaveUp) await core.release(mutex, ask.key);
+    } catch (error) {
+      core.serveAnyway(error);
+      this.#down = true;
+    }
+    return [ask];
+  }
+
   /** Waits for what others create, holding nothing; what is still open after it. */
   async #wait(joined: readonly Ask[], elsewhere: readonly Ask[]): Promise<Ask[]> {
-    const waits = [
-      ...joined.map((ask) => this.#join(ask)),
-      ...elsewhere.map(async (ask) => {
-        this.core.stats.count('waits');
-        const mutex = this.core.mutex(ask.stored);
-        const patience = Math.max(0, this.#giveUpAt - performance.now());
-        if (await this.core.acquire(mutex, ask.key, patience, this.abandoned.signal))
-          await this.core.release(mutex, ask.key);
-        else ask.gaveUp = true;
-        return [ask];
-      }),
-    ];
+    const waits = [...joined.map((ask) => this.#join(ask)), ...elsewhere.map((ask) => this.#waitElsewhere(ask))];
     return (await Promise.all(waits)).flat();
   }
 }

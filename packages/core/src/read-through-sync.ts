@@ -3,7 +3,7 @@
  * served stale, or created a second time without being stored.
  */
 
-import { attempt, isPromise } from './awaitable.js';
+import { isPromise } from './awaitable.js';
 import { type CachedValue, NO_VALUE } from './cached-value.js';
 import { Creation, checkCreated, checkCreator } from './creation.js';
 import { asCreation, type CreatorContext, refuseRecursion } from './creator.js';
@@ -29,25 +29,31 @@ export function readThroughSync(
   options?: GetOrCreateOptions,
 ): unknown {
   const plan = core.planFor(options);
-  if (plan.earlyRefresh === undefined && !core.bypass) {
-    const now = core.hitTime();
-    const entry = settled(
-      attempt(
-        () => core.get(key, core.keys.stored(key), now),
-        () => NO_VALUE,
-      ),
-    ) as Found;
-    if (entry !== NO_VALUE && core.judge(entry, key, now, plan) === 'fresh') {
-      core.stats.hit(key);
-      return entry.value;
-    }
+  const stored = core.keys.stored(key);
+  const now = core.hitTime();
+  const { writes } = core.coordination;
+  let seen: Found = NO_VALUE;
+  let down = false;
+  try {
+    seen = settled(core.get(key, stored, now));
+  } catch (error) {
+    core.serveAnyway(error);
+    down = true;
+  }
+  const state = core.judge(seen, key, now, plan);
+  if (state === 'fresh') {
+    core.stats.hit(key);
+    return (seen as CachedValue).value;
   }
   checkCreator(creator);
-  const read = new SyncRead(core, plan, (_keys, creation, asks, signal) => {
-    const [ask] = asks;
-    return [creator(creation.context(key, ask ? staleOf(ask.seen, ask.state) : NO_VALUE, signal))];
-  });
-  return read.run([key]).get(key);
+  const stale = staleOf(seen, state);
+  const read = new SyncRead(
+    core,
+    plan,
+    (_keys, creation, _asks, signal) => [creator(creation.context(key, stale, signal))],
+    down,
+  );
+  return read.run([{ key, stored, seen, state, claim: new Claim(core.flights), counted: false }], writes).get(key);
 }
 
 export function readThroughMultiSync(
@@ -61,7 +67,8 @@ export function readThroughMultiSync(
     const stale = staleValues(asks);
     return creator(missing, { keys: missing, stale, signal, ...creation.notes.writers() });
   });
-  const values = read.run([...new Set(keys)]);
+  const { writes } = core.coordination;
+  const values = read.run(read.read([...new Set(keys)]), writes);
   return keys.map((key) => values.get(key));
 }
 
@@ -72,37 +79,40 @@ interface Ask {
   readonly state: Freshness;
   readonly claim: Claim;
   mutex?: CacheMutex;
+  /** Whether the statistics have it. */
+  counted: boolean;
 }
 
 type CreateAll = (keys: readonly string[], creation: Creation, asks: readonly Ask[], signal: AbortSignal) => unknown;
 
 class SyncRead {
   readonly #values = new Map<string, unknown>();
-  #down = false;
 
   constructor(
     private readonly core: RegionCore,
     private readonly plan: Plan,
     private readonly createAll: CreateAll,
+    /** The backend failed, and the region fails open: neither lock nor store. */
+    private down = false,
   ) {}
 
-  run(keys: readonly string[]): Map<string, unknown> {
-    const { writes } = this.core.coordination;
-    const open = this.#read(keys).filter((ask) => !this.#served(ask));
+  /** `writes`: the write count when the asks were read. */
+  run(asks: readonly Ask[], writes: number): Map<string, unknown> {
+    const open = asks.filter((ask) => !this.#served(ask));
     if (open.length > 0) this.#produce(open, writes);
     return this.#values;
   }
 
-  #read(keys: readonly string[]): Ask[] {
+  read(keys: readonly string[]): Ask[] {
     const { core, plan } = this;
     const stored = keys.map((key) => core.keys.stored(key));
     const now = core.hitTime();
     let found: Found[];
     try {
-      found = settled(core.getMulti(stored, now));
+      found = settled(core.getMulti(keys, stored, now));
     } catch (error) {
       core.serveAnyway(error);
-      this.#down = true;
+      this.down = true;
       found = keys.map(() => NO_VALUE);
     }
     return keys.map((key, i) => {
@@ -113,6 +123,7 @@ class SyncRead {
         seen,
         state: core.judge(seen, key, now, plan),
         claim: new Claim(core.flights),
+        counted: false,
       };
     });
   }
@@ -124,36 +135,44 @@ class SyncRead {
     const decision = decide(core, stored, state, plan);
     if (decision === 'hit') {
       this.#values.set(key, (ask.seen as CachedValue).value);
-      core.stats.hit(key);
+      this.#count(ask, 'hit');
       return true;
     }
     if (decision === 'behind') this.#createBehind(ask);
     return (decision === 'serve' || decision === 'behind') && this.#serve(ask);
   }
 
-  #serve({ key, seen, state }: Ask): true {
-    this.#values.set(key, (seen as CachedValue).value);
-    if (state === 'early') this.core.stats.hit(key);
-    else this.core.stats.stale(key);
+  #serve(ask: Ask): true {
+    this.#values.set(ask.key, (ask.seen as CachedValue).value);
+    this.#count(ask, ask.state === 'early' ? 'hit' : 'stale');
     return true;
   }
 
-  #createBehind({ key }: Ask): void {
+  /** Each key is counted once, by how it is first dealt with. */
+  #count(ask: Ask, as: 'hit' | 'stale' | 'miss'): void {
+    const { stats } = this.core;
+    if (ask.counted) return;
+    ask.counted = true;
+    if (as === 'miss') stats.miss(ask.key, missReason(ask.state));
+    else stats[as](ask.key);
+  }
+
+  #createBehind(ask: Ask): void {
     const { background } = this.plan;
     const behind = new SyncRead(this.core, { ...this.plan, background: false }, this.createAll);
     const work = new Promise<void>((resolve) => setImmediate(resolve))
-      .then(() => void behind.run([key]))
-      .catch((error) => this.core.stats.error('background', key, error));
+      .then(() => behind.#produce([ask], -1, true))
+      .catch((error) => this.core.stats.error('background', ask.key, error));
     if (typeof background === 'function') background(work);
   }
 
-  #produce(asks: Ask[], writes: number): void {
+  #produce(asks: Ask[], writes: number, behind = false): void {
     const { core } = this;
     for (const ask of asks) refuseRecursion(core, ask.stored, ask.key);
     try {
       let ours = asks.filter((ask) => this.#takeMutex(ask));
-      if (!this.#down && core.mayHaveChanged(writes)) ours = this.#lookAgain(ours);
-      if (ours.length > 0) this.#create(ours);
+      if (!this.down && core.mayHaveChanged(writes)) ours = this.#lookAgain(ours);
+      if (ours.length > 0) this.#create(ours, behind);
     } finally {
       for (const ask of asks) {
         if (ask.mutex !== undefined) core.release(ask.mutex, ask.key);
@@ -165,18 +184,17 @@ class SyncRead {
   #takeMutex(ask: Ask): boolean {
     const { core, plan } = this;
     const { key, stored, state } = ask;
-    if (!this.#down) {
+    if (!this.down) {
       const mutex = core.mutex(stored);
       try {
         if (settled(core.call('lock', key, () => mutex.acquire({ wait: 0 })))) ask.mutex = mutex;
       } catch (error) {
         core.serveAnyway(error);
-        this.#down = true;
+        this.down = true;
       }
     }
     if (ask.mutex === undefined && !isGone(state)) return !this.#serve(ask);
-    if (ask.mutex === undefined && !this.#down && plan.onLockTimeout === 'throw') throw lockTimeout(key, plan);
-    core.stats.miss(key, missReason(state));
+    if (ask.mutex === undefined && !this.down && plan.onLockTimeout === 'throw') throw lockTimeout(key, plan);
     return true;
   }
 
@@ -186,20 +204,23 @@ class SyncRead {
     const now = core.now();
     const found = settled(
       core.getMulti(
+        asks.map((ask) => ask.key),
         asks.map((ask) => ask.stored),
         now,
       ),
     );
-    return asks.filter(({ key, seen }, i) => {
+    return asks.filter((ask, i) => {
+      const { key, seen } = ask;
       const again = found[i] as Found;
       if (!isNewer(again, seen) || core.judge(again, key, now, { ...plan, earlyRefresh: undefined }) !== 'fresh')
         return true;
       this.#values.set(key, again.value);
+      this.#count(ask, 'miss');
       return false;
     });
   }
 
-  #create(asks: readonly Ask[]): void {
+  #create(asks: readonly Ask[], behind: boolean): void {
     const { core, plan } = this;
     const keys = asks.map((ask) => ask.key);
     const stored = asks.map((ask) => ask.stored);
@@ -218,10 +239,15 @@ class SyncRead {
           return alignAnswer(answer, keys);
         }),
       );
-      for (const [i, ask] of asks.entries()) this.#values.set(ask.key, checkCreated(values[i], ask.key));
+      for (const [i, ask] of asks.entries()) {
+        this.#values.set(ask.key, checkCreated(values[i], ask.key));
+        this.#count(ask, 'miss');
+      }
       this.#store(asks, values, creation);
     } catch (error) {
-      if (!asks.every(({ state }) => servesOnError(state, plan))) throw error;
+      const served = !behind && asks.every(({ state }) => servesOnError(state, plan));
+      for (const ask of asks) if (!served) this.#count(ask, 'miss');
+      if (!served) throw error;
       for (const ask of asks) this.#serve(ask);
     } finally {
       for (const ask of asks) core.coordination.end(ask.stored, ask.claim);

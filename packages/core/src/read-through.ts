@@ -188,7 +188,6 @@ async function takeMutex(
     core.serveAnyway(error);
     return 'down';
   }
-  flight.onSuperseded = () => void core.release(mutex, key);
   return mutex;
 }
 
@@ -219,6 +218,8 @@ async function runCreator(
   mutex: CacheMutex | undefined,
 ): Promise<unknown> {
   const { key, stored, plan, creator, stale } = request;
+  // from here on a write makes the result outdated: whoever comes after it need not wait for us
+  if (mutex !== undefined) flight.onSuperseded = () => void core.release(mutex, key);
   const creation = new Creation(core, plan, [flight]);
   const value: unknown = await creation.run({ key }, [stored], flight.abandoned.signal, () =>
     asCreation(core, [stored], () =>

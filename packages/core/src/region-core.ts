@@ -135,15 +135,11 @@ export class RegionCore {
     );
   }
 
-  /** Aligned with `stored`. */
-  getMulti(stored: readonly string[], now: number): Awaitable<Found[]> {
+  /** Aligned with `stored`, the stored keys of `keys`. */
+  getMulti(keys: readonly string[], stored: readonly string[], now: number): Awaitable<Found[]> {
     const { invalidator } = this.policy;
-    return chain(
-      invalidator.refresh === undefined
-        ? undefined
-        : this.call('getMulti', undefined, () => invalidator.refresh?.(false)),
-      () => this.call('getMulti', undefined, () => this.backend.getMulti(stored, now)),
-    );
+    const refreshed = invalidator.refresh && this.call('getMulti', undefined, () => invalidator.refresh?.(false));
+    return chain(refreshed, () => this.callMulti('getMulti', keys, stored, () => this.backend.getMulti(stored, now)));
   }
 
   /** False: the mutex was lost and nothing was stored. */
@@ -157,27 +153,21 @@ export class RegionCore {
     });
   }
 
-  /** All with the expiration time of the first. The stored keys whose mutex was lost. `keyOf` is for errors. */
+  /** All with the expiration time of the first. The stored keys whose mutex was lost. */
   setMulti(
+    keys: readonly string[],
     items: ReadonlyMap<string, CachedValue>,
-    keyOf: (stored: string) => string,
     mutexes: ReadonlyMap<string, CacheMutex> = new Map(),
   ): Awaitable<readonly string[]> {
     const [first] = items.values();
     if (first === undefined) return [];
     this.coordination.writes++;
     const ttl = ttlOf(first.metadata, this.policy);
-    const write = (): Awaitable<readonly string[]> => {
-      if (ttl <= 0) return chain(this.backend.deleteMulti([...items.keys()]), () => []);
+    const stored = [...items.keys()];
+    return this.callMulti('setMulti', keys, stored, () => {
+      if (ttl <= 0) return chain(this.backend.deleteMulti(stored), () => []);
       return chain(this.backend.setMulti(items, { ttl, mutexes }), (lost) => lost ?? []);
-    };
-    return attempt(
-      () => this.call('setMulti', undefined, write),
-      (error) => {
-        if (error instanceof StockpileError) error.keys = error.keys?.map(keyOf);
-        throw error;
-      },
-    );
+    });
   }
 
   /** The mutex of a key: the backend's, else one of this process. */
@@ -187,6 +177,12 @@ export class RegionCore {
 
   /** Waits at most `wait` ms for the holder, and as long for the backend as any call. */
   async acquire(mutex: CacheMutex, key: string, wait: number, signal: AbortSignal): Promise<boolean> {
+    // first without waiting: a backend that does not answer is not taken for a holder that is slow
+    if (await this.#tryAcquire(mutex, key, 0, signal)) return true;
+    return wait > 0 && !signal.aborted && this.#tryAcquire(mutex, key, wait, signal);
+  }
+
+  async #tryAcquire(mutex: CacheMutex, key: string, wait: number, signal: AbortSignal): Promise<boolean> {
     let late = false;
     try {
       const answer = mutex.acquire({ wait, signal });
@@ -265,6 +261,22 @@ export class RegionCore {
       throw this.failure(error, operation, key);
     }
     return isPromise(answer) ? this.#bounded(answer, operation, key) : answer;
+  }
+
+  /** The same for many keys: an error names those of `keys` that it concerns. */
+  callMulti<T>(
+    operation: string,
+    keys: readonly string[],
+    stored: readonly string[],
+    work: () => Awaitable<T>,
+  ): Awaitable<T> {
+    return attempt(
+      () => this.call(operation, undefined, work),
+      (error) => {
+        if (error instanceof StockpileError) error.keys = error.keys?.map((key) => keys[stored.indexOf(key)] ?? key);
+        throw error;
+      },
+    );
   }
 
   #bounded<T>(answer: PromiseLike<T>, operation: string, key: string | undefined): Promise<T> {

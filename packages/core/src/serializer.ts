@@ -2,6 +2,7 @@
 
 import { types } from 'node:util';
 import { deserialize as v8Deserialize, serialize as v8Serialize } from 'node:v8';
+import { builtInClass } from './built-in-class.js';
 import { show } from './duration.js';
 import { SerializationError } from './errors.js';
 
@@ -48,7 +49,9 @@ export const structuredSerializer: Serializer = {
         return serializeText(value);
       default:
         if (value === null) return Buffer.of(TAG.null);
-        if (isPlainBytes(value)) return tagged(Buffer.isBuffer(value) ? TAG.buffer : TAG.bytes, value);
+        if (types.isUint8Array(value) && builtInClass(value)) {
+          return tagged(Buffer.isBuffer(value) ? TAG.buffer : TAG.bytes, value);
+        }
         refuseWhatLosesItsType(value, new Set());
         return v8Serialize(value);
     }
@@ -117,9 +120,8 @@ function tagged(tag: number, payload: Uint8Array): Uint8Array {
   return bytes;
 }
 
-function isPlainBytes(value: unknown): value is Uint8Array {
-  return types.isUint8Array(value) && (Buffer.isBuffer(value) || isOneOf(value, 'Uint8Array'));
-}
+/** The built-in classes whose instances V8 gives back as they were. */
+const SURVIVES = /^(?!URL$)./;
 
 /** Structured clone turns instances of classes into plain objects in silence: find them before it does. */
 function refuseWhatLosesItsType(value: unknown, seen: Set<object>): void {
@@ -136,34 +138,12 @@ function refuseWhatLosesItsType(value: unknown, seen: Set<object>): void {
     for (const pair of value) for (const part of pair) refuseWhatLosesItsType(part, seen);
   } else if (types.isSet(value)) {
     for (const item of value) refuseWhatLosesItsType(item, seen);
-  } else if (isPlainObject(value)) {
+  } else if (builtInClass(value) === 'Object') {
     for (const name of Object.keys(value)) refuseWhatLosesItsType((value as Record<string, unknown>)[name], seen);
   }
-  if (!keepsItsType(value)) {
+  if (!SURVIVES.test(builtInClass(value) ?? '')) {
     throw new SerializationError(
       `an instance of class ${value.constructor?.name} would come back as a plain object: cache plain data, give the region a serializer that knows the class, or use a backend that keeps values`,
     );
   }
-}
-
-/** A prototype without a prototype is some realm's Object.prototype. */
-function isPlainObject(value: object): boolean {
-  const prototype: unknown = Object.getPrototypeOf(value);
-  return prototype === null || Object.getPrototypeOf(prototype) === null;
-}
-
-function isOneOf(value: object, ...names: string[]): boolean {
-  return names.includes(Object.getPrototypeOf(value)?.constructor?.name);
-}
-
-/** Whether V8 gives back an object of the same built-in class. */
-function keepsItsType(value: object): boolean {
-  if (Array.isArray(value)) return isOneOf(value, 'Array');
-  if (types.isMap(value)) return isOneOf(value, 'Map');
-  if (types.isSet(value)) return isOneOf(value, 'Set');
-  if (types.isDate(value)) return isOneOf(value, 'Date');
-  if (types.isRegExp(value)) return isOneOf(value, 'RegExp');
-  if (types.isNativeError(value)) return /^(Eval|Range|Reference|Syntax|Type|URI)?Error$/.test(value.constructor.name);
-  if (ArrayBuffer.isView(value) || types.isAnyArrayBuffer(value) || types.isBoxedPrimitive(value)) return true;
-  return isPlainObject(value);
 }
