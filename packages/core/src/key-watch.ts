@@ -4,7 +4,8 @@ import { isDeepStrictEqual } from 'node:util';
 import { onAbort } from './abort.js';
 import { type Awaitable, chain } from './awaitable.js';
 import { NO_VALUE } from './cached-value.js';
-import type { Duration } from './duration.js';
+import { type Duration, show } from './duration.js';
+import { ValidationError } from './errors.js';
 import { judge } from './freshness.js';
 import { checkKey } from './key.js';
 import type { KeyEvent } from './key-events.js';
@@ -90,6 +91,7 @@ function read(core: RegionCore, page: readonly Name[]): Awaitable<[string, unkno
 
 /** Events of one key, or of the whole namespace for `null`, with the application's keys. */
 export function subscribe(core: RegionCore, key: string | null, listener: (event: KeyEvent) => void): Disposable {
+  if (typeof listener !== 'function') throw new ValidationError(`subscribe: needs a listener, not ${show(listener)}`);
   const stored = key === null ? core.keys.prefix : core.keys.stored(key);
   return core.require('events').subscribe(stored, (event) => {
     if (event.key === undefined) return listener(event);

@@ -2,6 +2,7 @@
 
 import { type Awaitable, attempt, chain, isPromise } from './awaitable.js';
 import { StockpileError } from './errors.js';
+import { typedFailure } from './typed-failure.js';
 
 /**
  * `one(key)` for each key, without promises where every answer is at hand. All are tried; then, if some failed, throws
@@ -31,7 +32,8 @@ export class Failures {
 
   throwIfAny(): void {
     if (this.#keys.length === 0) return;
-    if (this.#first instanceof StockpileError) this.#first.keys = this.#keys;
-    throw this.#first;
+    const failure = typedFailure(this.#first, 'an operation of many keys');
+    failure.keys = this.#keys;
+    throw failure;
   }
 }

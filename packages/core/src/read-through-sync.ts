@@ -3,7 +3,7 @@
  * served stale, or created a second time without being stored.
  */
 
-import { isPromise } from './awaitable.js';
+import { type Awaitable, isPromise } from './awaitable.js';
 import { type CachedValue, NO_VALUE } from './cached-value.js';
 import { Creation, checkCreated, checkCreator } from './creation.js';
 import { asCreation, type CreatorContext, refuseRecursion } from './creator.js';
@@ -16,7 +16,7 @@ import type { CacheMutex } from './mutex.js';
 import type { GetOrCreateOptions, Plan } from './options.js';
 import { lockTimeout } from './read-through.js';
 import { type Found, type RegionCore, settled } from './region-core.js';
-import { Claim } from './single-flight.js';
+import { BUSY, Claim } from './single-flight.js';
 
 /** A creator that answers without a promise. */
 export type SyncCreator<V> = (context: CreatorContext<V>) => V;
@@ -32,14 +32,8 @@ export function readThroughSync(
   const stored = core.keys.stored(key);
   const now = core.hitTime();
   const { writes } = core.coordination;
-  let seen: Found = NO_VALUE;
-  let down = false;
-  try {
-    seen = settled(core.get(key, stored, now));
-  } catch (error) {
-    core.serveAnyway(error);
-    down = true;
-  }
+  const found = failingOpen<Found>(core, () => core.get(key, stored, now));
+  const seen = found ?? NO_VALUE;
   const state = core.judge(seen, key, now, plan);
   if (state === 'fresh') {
     core.stats.hit(key);
@@ -51,7 +45,7 @@ export function readThroughSync(
     core,
     plan,
     (_keys, creation, _asks, signal) => [creator(creation.context(key, stale, signal))],
-    down,
+    found === undefined,
   );
   return read.run([{ key, stored, seen, state, claim: new Claim(core.flights), counted: false }], writes).get(key);
 }
@@ -98,7 +92,9 @@ class SyncRead {
 
   /** `writes`: the write count when the asks were read. */
   run(asks: readonly Ask[], writes: number): Map<string, unknown> {
-    const open = asks.filter((ask) => !this.#served(ask));
+    const behind: Ask[] = [];
+    const open = asks.filter((ask) => !this.#served(ask, behind));
+    if (behind.length > 0) this.#createBehind(behind);
     if (open.length > 0) this.#produce(open, writes);
     return this.#values;
   }
@@ -107,16 +103,10 @@ class SyncRead {
     const { core, plan } = this;
     const stored = keys.map((key) => core.keys.stored(key));
     const now = core.hitTime();
-    let found: Found[];
-    try {
-      found = settled(core.getMulti(keys, stored, now));
-    } catch (error) {
-      core.serveAnyway(error);
-      this.down = true;
-      found = keys.map(() => NO_VALUE);
-    }
+    const found = failingOpen(core, () => core.getMulti(keys, stored, now));
+    this.down = found === undefined;
     return keys.map((key, i) => {
-      const seen = found[i] as Found;
+      const seen = found?.[i] ?? NO_VALUE;
       return {
         key,
         stored: stored[i] as string,
@@ -129,7 +119,7 @@ class SyncRead {
   }
 
   /** Serves what needs no creation, or none now; refuses what is known to fail. */
-  #served(ask: Ask): boolean {
+  #served(ask: Ask, behind: Ask[]): boolean {
     const { core, plan } = this;
     const { key, stored, state } = ask;
     const decision = decide(core, stored, state, plan);
@@ -138,7 +128,7 @@ class SyncRead {
       this.#count(ask, 'hit');
       return true;
     }
-    if (decision === 'behind') this.#createBehind(ask);
+    if (decision === 'behind') behind.push(ask);
     return (decision === 'serve' || decision === 'behind') && this.#serve(ask);
   }
 
@@ -157,13 +147,16 @@ class SyncRead {
     else stats[as](ask.key);
   }
 
-  #createBehind(ask: Ask): void {
-    const { background } = this.plan;
-    const behind = new SyncRead(this.core, { ...this.plan, background: false }, this.createAll);
-    const work = new Promise<void>((resolve) => setImmediate(resolve))
-      .then(() => behind.#produce([ask], -1, true))
-      .catch((error) => this.core.stats.error('background', ask.key, error));
-    if (typeof background === 'function') background(work);
+  /** Once the caller is through. A flight for each key keeps others from doing the same. */
+  #createBehind(asks: Ask[]): void {
+    const { core, plan } = this;
+    const behind = new SyncRead(core, plan, this.createAll);
+    const run = new Promise<void>((resolve) => setImmediate(resolve)).then(() => behind.#produce(asks, -1, true));
+    for (const { key, stored } of asks) {
+      core.flights.start(stored, () => run.then(() => (behind.#values.has(key) ? behind.#values.get(key) : BUSY)));
+    }
+    const work = run.catch((error) => core.stats.error('background', asks[0]?.key, error));
+    if (typeof plan.background === 'function') plan.background(work);
   }
 
   #produce(asks: Ask[], writes: number, behind = false): void {
@@ -202,13 +195,10 @@ class SyncRead {
   #lookAgain(asks: Ask[]): Ask[] {
     const { core, plan } = this;
     const now = core.now();
-    const found = settled(
-      core.getMulti(
-        asks.map((ask) => ask.key),
-        asks.map((ask) => ask.stored),
-        now,
-      ),
-    );
+    const keys = asks.map((ask) => ask.key);
+    const stored = asks.map((ask) => ask.stored);
+    const found = failingOpen(core, () => core.getMulti(keys, stored, now));
+    if (found === undefined) return asks;
     return asks.filter((ask, i) => {
       const { key, seen } = ask;
       const again = found[i] as Found;
@@ -234,9 +224,9 @@ class SyncRead {
       const values = creation.runSync({ keys }, stored, () =>
         asCreation(core, stored, () => {
           const answer = this.createAll(keys, creation, asks, new AbortController().signal);
-          if (isPromise(answer))
-            throw new ValidationError('region.sync: the creator must not be async; use region.getOrCreate');
-          return alignAnswer(answer, keys);
+          const values = isPromise(answer) ? [answer] : alignAnswer(answer, keys);
+          for (const value of values) if (isPromise(value)) refusePromise(value);
+          return values;
         }),
       );
       for (const [i, ask] of asks.entries()) {
@@ -256,16 +246,32 @@ class SyncRead {
 
   #store(asks: readonly Ask[], values: readonly unknown[], creation: Creation): void {
     const { core } = this;
-    for (const [i, { key, stored, mutex, claim }] of asks.entries()) {
-      const item = mutex && creation.entry(key, values[i]);
-      if (item === undefined) continue;
-      try {
-        settled(core.refreshInvalidations());
-        if (creation.overtaken(key, claim)) continue;
-        if (!settled(core.set(key, stored, item, mutex))) core.stats.count('superseded');
-      } catch (error) {
-        core.serveAnyway(error);
-      }
-    }
+    const created = asks.flatMap((ask, i) => {
+      const item = ask.mutex && creation.entry(ask.key, values[i]);
+      return item && ask.mutex ? [{ ...ask, mutex: ask.mutex, item }] : [];
+    });
+    failingOpen(core, () => {
+      settled(core.refreshInvalidations());
+      const kept = created.filter(({ key, claim }) => !creation.overtaken(key, claim));
+      const items = new Map(kept.map(({ stored, item }) => [stored, item]));
+      const mutexes = new Map(kept.map(({ stored, mutex }) => [stored, mutex]));
+      const keys = kept.map(({ key }) => key);
+      for (const _ of settled(core.setMulti(keys, items, mutexes))) core.stats.count('superseded');
+    });
   }
+}
+
+/** The answer; undefined where the backend failed, and the region fails open. */
+function failingOpen<T>(core: RegionCore, work: () => Awaitable<T>): T | undefined {
+  try {
+    return settled(work());
+  } catch (error) {
+    core.serveAnyway(error);
+    return undefined;
+  }
+}
+
+function refusePromise(promise: PromiseLike<unknown>): never {
+  promise.then(undefined, () => {}); // nobody else hears of its rejection
+  throw new ValidationError('region.sync: the creator must not be async; use region.getOrCreate');
 }

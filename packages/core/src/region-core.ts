@@ -293,7 +293,7 @@ export class RegionCore {
 
   /** The typed form of what a backend threw, counted and published. */
   failure(error: unknown, operation: string, key: string | undefined): StockpileError {
-    const typed = typedFailure(error, operation, this.backend.name);
+    const typed = typedFailure(error, `${operation}: backend '${this.backend.name}'`);
     typed.region ??= this.name;
     typed.key ??= key;
     if (!(typed instanceof ValidationError || typed instanceof CapabilityError))

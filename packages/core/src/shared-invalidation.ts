@@ -1,6 +1,6 @@
 /** Invalidation that every process on the backend sees: the times live in the backend itself. */
 
-import { type Awaitable, chain } from './awaitable.js';
+import { type Awaitable, attempt, chain, isPromise } from './awaitable.js';
 import { type Duration, parseDuration } from './duration.js';
 import {
   addInvalidation,
@@ -31,6 +31,8 @@ class SharedInvalidator implements RegionInvalidator {
   #store: InvalidationStore | undefined;
   #readAt = -Infinity;
   #subscription: Disposable | undefined;
+  /** A read under way: whoever comes meanwhile waits for it. */
+  #reading: Promise<void> | undefined;
 
   constructor(private readonly pollInterval: number) {}
 
@@ -60,11 +62,23 @@ class SharedInvalidator implements RegionInvalidator {
   refresh(force: boolean): Awaitable<void> {
     const store = this.#store;
     if (store === undefined) return;
+    if (this.#reading !== undefined) return this.#reading;
     const now = store.now();
     const heard = this.#subscription !== undefined && this.#readAt !== -Infinity;
     if (heard || (!force && Math.abs(now - this.#readAt) < this.pollInterval)) return;
     this.#readAt = now;
-    return chain(store.read(), (current) => this.#adopt(timesFrom(current)));
+    const reading = attempt(
+      () => chain(store.read(), (current) => this.#adopt(timesFrom(current))),
+      (error) => {
+        this.#readAt = -Infinity; // to be made up for by the next read
+        throw error;
+      },
+    );
+    if (!isPromise(reading)) return;
+    this.#reading = Promise.resolve(reading).finally(() => {
+      this.#reading = undefined;
+    });
+    return this.#reading;
   }
 
   /** Times only grow: an answer that is older than what is known takes nothing back. */

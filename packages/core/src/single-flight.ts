@@ -69,6 +69,8 @@ export class Flight<T> extends Claim {
 /** The flights of one region that can be joined, by stored key. */
 export class SingleFlight<T> {
   readonly #flights = new Map<string, Flight<T>>();
+  /** Those that run, also where they cannot be joined any more. */
+  readonly #running = new Set<Flight<T>>();
 
   constructor(private readonly coordination: Coordination) {}
 
@@ -81,9 +83,11 @@ export class SingleFlight<T> {
   start(key: string, work: (flight: Flight<T>) => Promise<T>, forced = false): Flight<T> {
     const flight = new Flight<T>(this, forced);
     this.#flights.set(key, flight);
+    this.#running.add(flight);
     this.coordination.begin(key, flight);
     flight.promise = work(flight).finally(() => {
       this.coordination.end(key, flight);
+      this.#running.delete(flight);
       if (this.#flights.get(key) === flight) this.#flights.delete(key);
     });
     flight.promise.catch(() => {}); // each caller has a rejection of its own; a flight that all have left has none
@@ -97,7 +101,7 @@ export class SingleFlight<T> {
 
   /** Settles when all flights of this moment have. */
   async settled(): Promise<void> {
-    await Promise.allSettled([...this.#flights.values()].map((flight) => flight.promise));
+    await Promise.allSettled(Array.from(this.#running, (flight) => flight.promise));
   }
 }
 
