@@ -330,7 +330,7 @@ describe('onDelete', () => {
     backend.clear('');
     expect(left.sort()).toEqual(['a', 'b', 'c', 'd']);
     expect(warnings).toHaveBeenCalledTimes(4);
-    expect(warnings.mock.calls[0]).toEqual([expect.stringContaining('no a'), 'StockpileListenerWarning']);
+    expect(warnings.mock.calls[0]).toEqual([expect.stringContaining('no a'), 'StockpileWarning']);
     backend.set('e', item(5), FOREVER);
     expect(backend.get('e')).toMatchObject({ value: 5 });
   });

@@ -8,6 +8,8 @@ export interface Clock {
 
 const SystemDate = Date;
 const systemNow = Date.now;
+/** Not a test's fake one, which may never fire. */
+const systemTimeout = setTimeout;
 /** A reading of the system clock serves at most this many judgements, also when the event loop never turns. */
 const READS_PER_READING = 8;
 
@@ -35,7 +37,7 @@ function burstTime(): number {
 
 function beginBurst(): number {
   if (Date !== SystemDate || Date.now !== systemNow) return Date.now();
-  if (!armed) setTimeout(endBurst, 1).unref();
+  if (!armed) systemTimeout(endBurst, 1).unref();
   armed = true;
   readsLeft = READS_PER_READING - 1;
   reading = systemNow();

@@ -21,6 +21,18 @@ export interface CacheFunctionOptions<A extends readonly unknown[] = readonly un
   readonly expirationTime?: Duration | ((...args: A) => Duration);
 }
 
+/**
+ * Any function at all. Not `(...args) => …`: a signature here would be the contextual type of the argument, and turn
+ * parameters with a default and no annotation into `unknown`.
+ */
+// biome-ignore lint/complexity/noBannedTypes: see above
+export type AnyFunction = Function;
+export type ThisOf<F> = F extends (this: infer T, ...args: never[]) => unknown ? T : unknown;
+export type ArgsOf<F> = F extends (...args: infer A) => unknown ? A : never;
+export type ResultOf<F> = F extends (...args: never[]) => infer R ? Awaited<R> : never;
+/** Refuses a function whose results are not of the region's type. */
+export type FitsRegion<F, V> = [ResultOf<F>] extends [V] ? unknown : { readonly returns: V };
+
 /** A cached function. All its methods address the entry that a call with the same arguments would. */
 export interface CachedFunction<T, A extends readonly unknown[], V> {
   (this: T, ...args: A): Promise<V>;
@@ -189,8 +201,7 @@ const builtNames = new WeakMap<object, Map<string, unknown>>();
 
 function keyBuilder(
   region: Region<unknown>,
-  // biome-ignore lint/complexity/noBannedTypes: any function at all; it is only looked at
-  fn: Function,
+  fn: AnyFunction,
   name: string | undefined,
   namespace: string | undefined,
 ): ReturnType<FunctionKeyGenerator> {
@@ -214,8 +225,7 @@ function keyBuilder(
 }
 
 /** Gives `wrapper` the name and length of `fn`. */
-// biome-ignore lint/complexity/noBannedTypes: any function at all; it is only looked at
-function namedLike<F extends object>(fn: Function, wrapper: F): F {
+function namedLike<F extends object>(fn: AnyFunction, wrapper: F): F {
   Object.defineProperty(wrapper, 'name', { value: fn.name, configurable: true });
   Object.defineProperty(wrapper, 'length', { value: fn.length, configurable: true });
   return wrapper;

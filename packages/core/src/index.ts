@@ -18,10 +18,15 @@ export * from './errors.js';
 export { type Expiring, ExpiringMap, ExpiringValue, SweepTimer } from './expiring-map.js';
 export type { EarlyRefresh } from './freshness.js';
 export {
+  type AnyFunction,
+  type ArgsOf,
   type CachedFunction,
   type CachedMultiFunction,
   type CacheFunctionOptions,
   cached,
+  type FitsRegion,
+  type ResultOf,
+  type ThisOf,
 } from './function-cache.js';
 export { type FunctionIdentity, type FunctionKeyGenerator, structuredFunctionKey } from './function-key.js';
 export type {

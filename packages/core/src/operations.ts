@@ -115,10 +115,17 @@ export function removeMulti(core: RegionCore, keys: Iterable<string>): Awaitable
   return core.callMulti('deleteMulti', asked, stored, () => core.backend.deleteMulti(stored));
 }
 
-export function invalidate(core: RegionCore, { hard = true, tags }: InvalidateOptions = {}): Awaitable<void> {
+export function invalidate(core: RegionCore, options: InvalidateOptions = {}): Awaitable<void> {
+  const { hard = true } = options;
   if (typeof hard !== 'boolean') throw new ValidationError(`invalidate: hard must be true or false, not ${show(hard)}`);
-  if (tags !== undefined && checkTags(tags) === undefined) return; // entries with one of no tags: none
-  return core.invalidate(hard, checkTags(tags));
+  const tags = checkTags(options.tags);
+  if (options.tags !== undefined && tags === undefined) return; // the entries with one of no tags: none
+  const at = core.timeline.invalidation(core.now());
+  core.failures.clear();
+  // which tags a running creation will carry is known at its end: then the invalidator decides whether it is stored
+  if (tags === undefined) core.coordination.overtakeAll(core.keys.prefix, core.flights);
+  else core.flights.detachAll();
+  return core.call('invalidate', undefined, () => core.policy.invalidator.invalidate({ hard, tags, at }));
 }
 
 export function keyIsLocked(core: RegionCore, key: string): Awaitable<boolean> {

@@ -1,6 +1,6 @@
 /**
- * getOrCreateMulti: the decisions of getOrCreate for many keys, with one read, one creator call and one write. (Over 300
- * lines, to keep the rounds of one algorithm together.)
+ * getOrCreateMulti, over 300 lines to keep the rounds of one algorithm together: the decisions of getOrCreate for many
+ * keys, with one read, one creator call and one write.
  *
  * In rounds, so that callers of overlapping keys cannot deadlock: nobody waits while holding a mutex. A round reads
  * what is open, takes the mutexes that are free, creates, stores and frees; only then it waits for what others create,
@@ -49,6 +49,8 @@ class MultiRead {
   /** Those that still run. */
   readonly #flights = new Set<Flight<unknown>>();
   readonly #giveUpAt: number;
+  /** For reads after the first: no early refresh. */
+  readonly #patient: Plan;
   #down = false;
 
   constructor(
@@ -56,15 +58,18 @@ class MultiRead {
     private readonly plan: Plan,
     private readonly creator: MultiCreator<unknown>,
   ) {
+    this.#patient = { ...plan, earlyRefresh: undefined };
     this.#giveUpAt = performance.now() + plan.lockTimeout;
   }
 
   async run(asks: Ask[]): Promise<void> {
     let open = asks;
+    let { plan } = this;
     while (open.length > 0) {
       this.abandoned.signal.throwIfAborted();
       const { writes } = this.core.coordination;
-      await this.#read(open);
+      await this.#read(open, plan);
+      plan = this.#patient; // what was waited for is used, not renewed at once
       const { ours, joined, behind } = this.#sort(open);
       if (behind.length > 0) this.#createBehind(behind, writes);
       const elsewhere = await this.#produce(ours, writes);
@@ -82,7 +87,7 @@ class MultiRead {
     this.abandoned.abort(reason);
   }
 
-  async #read(open: readonly Ask[]): Promise<void> {
+  async #read(open: readonly Ask[], plan: Plan): Promise<void> {
     const { core } = this;
     const now = core.hitTime();
     let found: Found[];
@@ -99,7 +104,7 @@ class MultiRead {
     }
     for (const [i, ask] of open.entries()) {
       ask.seen = found[i] as Found;
-      ask.state = core.judge(ask.seen, ask.key, now, this.plan);
+      ask.state = core.judge(ask.seen, ask.key, now, plan);
     }
   }
 
@@ -218,10 +223,15 @@ class MultiRead {
 
   /** Under the mutexes: uses what arrived since the first read. */
   async #lookAgain(asks: Ask[]): Promise<Ask[]> {
-    const before = asks.map((ask) => ask.seen);
-    await this.#read(asks);
+    const before = asks.map(({ seen, state }) => ({ seen, state }));
+    await this.#read(asks, this.#patient);
     return asks.filter((ask, i) => {
-      if (ask.state !== 'fresh' || !isNewer(ask.seen, before[i] as Found)) return true;
+      const old = before[i] as Pick<Ask, 'seen' | 'state'>;
+      if (ask.state !== 'fresh') return true;
+      if (!isNewer(ask.seen, old.seen)) {
+        ask.state = old.state; // the same entry as before, chosen to be renewed early
+        return true;
+      }
       const { value } = ask.seen;
       this.#count(ask, 'miss');
       this.values.set(ask.key, value);

@@ -253,6 +253,11 @@ class SyncRead {
     failingOpen(core, () => {
       settled(core.refreshInvalidations());
       const kept = created.filter(({ key, claim }) => !creation.overtaken(key, claim));
+      const [only] = kept;
+      if (only !== undefined && kept.length === 1) {
+        if (!settled(core.set(only.key, only.stored, only.item, only.mutex))) core.stats.count('superseded');
+        return;
+      }
       const items = new Map(kept.map(({ stored, item }) => [stored, item]));
       const mutexes = new Map(kept.map(({ stored, mutex }) => [stored, mutex]));
       const keys = kept.map(({ key }) => key);

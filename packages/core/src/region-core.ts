@@ -53,6 +53,7 @@ export class RegionCore {
   readonly stats: Stats;
   readonly plan: Plan;
   readonly failOpen: boolean;
+  readonly timeline: Timeline;
   readonly failures: CreatorFailures = new CreatorFailures();
   readonly coordination: Coordination;
   readonly flights: SingleFlight<unknown>;
@@ -61,7 +62,6 @@ export class RegionCore {
   /** The time by which hits are judged, epoch ms. */
   readonly hitTime: () => number;
   readonly #clock: Clock;
-  readonly #timeline: Timeline;
   readonly #timeout: number;
 
   constructor(
@@ -77,7 +77,7 @@ export class RegionCore {
     this.failOpen = failOpen;
     this.#clock = clock;
     this.hitTime = hitTime(clock);
-    this.#timeline = timeline;
+    this.timeline = timeline;
     this.#timeout = timeout;
     const driver = innermost(backend);
     this.bypass = driver instanceof NullBackend;
@@ -103,7 +103,7 @@ export class RegionCore {
 
   /** The date of a write made now. */
   writeTime(): number {
-    return this.#timeline.write(this.#clock.now(), this.policy.invalidator);
+    return this.timeline.write(this.#clock.now(), this.policy.invalidator);
   }
 
   itemOf(value: unknown, given: Given): CachedValue {
@@ -204,16 +204,6 @@ export class RegionCore {
       () => this.call('unlock', key, () => mutex.release()),
       () => false,
     );
-  }
-
-  /** Dates an invalidation and carries it out. What creators are making of it now is not joined any more. */
-  invalidate(hard: boolean, tags: readonly string[] | undefined): Awaitable<void> {
-    const at = this.#timeline.invalidation(this.now());
-    this.failures.clear();
-    // which tags a running creation will carry is known at its end: then the invalidator decides whether it is stored
-    if (tags === undefined) this.coordination.overtakeAll(this.keys.prefix, this.flights);
-    else this.flights.detachAll();
-    return this.call('invalidate', undefined, () => this.policy.invalidator.invalidate({ hard, tags, at }));
   }
 
   /** Learns of invalidations by others before a created value is stored. */

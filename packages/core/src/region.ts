@@ -14,11 +14,16 @@ import {
   ValidationError,
 } from './errors.js';
 import {
+  type AnyFunction,
+  type ArgsOf,
   type CachedFunction,
   type CachedMultiFunction,
   type CacheFunctionOptions,
   cacheFunction,
   cacheMultiFunction,
+  type FitsRegion,
+  type ResultOf,
+  type ThisOf,
 } from './function-cache.js';
 import type { FunctionKeyGenerator } from './function-key.js';
 import { type InvalidateOptions, LocalInvalidator, type RegionInvalidator, Timeline } from './invalidation.js';
@@ -313,11 +318,11 @@ export class Region<V = unknown> implements AsyncDisposable {
    * @throws ValidationError where another function of that name is cached in this region; at a call, for an argument
    * that has no place in a key.
    */
-  cacheFunction<T, A extends readonly unknown[], R extends V>(
-    fn: (this: T, ...args: A) => Awaitable<R>,
-    options?: CacheFunctionOptions<A, R, T>,
-  ): CachedFunction<T, A, R> {
-    return cacheFunction(this as unknown as Region<unknown>, fn, options);
+  cacheFunction<F extends AnyFunction>(
+    fn: F & FitsRegion<F, V>,
+    options?: CacheFunctionOptions<ArgsOf<F>, ResultOf<F>, ThisOf<F>>,
+  ): CachedFunction<ThisOf<F>, ArgsOf<F>, ResultOf<F>> {
+    return cacheFunction(this as unknown as Region<unknown>, fn as never, options as never) as never;
   }
 
   /** The same for a function of many: `fn(elements)` is called with the elements that are missing. */
