@@ -197,8 +197,7 @@ export class LruBackend extends CacheBackend {
   #live(key: string, now?: number): ExpiringValue | undefined {
     const entry = this.#lru.get(key);
     if (entry === undefined) return undefined;
-    const { deadline } = entry;
-    if (deadline === Infinity || (now ?? this.#clock.now()) < deadline) return entry;
+    if (!entry.hasEnded(now, this.#clock)) return entry;
     this.#remove(key, entry, 'expire');
     return undefined;
   }

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, jest, test } from '@jest/globals';
 import { type DeleteReason, ENTRY_OVERHEAD_BYTES, LruBackend, type LruOptions } from '@stockpile/backend-lru';
-import { type CachedValue, findBackend, NO_VALUE } from '@stockpile/core';
+import { type CachedValue, createRegion, NO_VALUE } from '@stockpile/core';
 import fc from 'fast-check';
 
 const START = 1_000_000;
@@ -32,8 +32,8 @@ afterEach(() => {
 describe('the registered name', () => {
   test('makes a backend with the arguments and the clock of the region', () => {
     const clock = new TestClock();
-    const context = { clock, timeout: 1000, region: 'r' };
-    const backend = findBackend('lru')({ maxItems: 1 }, context) as LruBackend;
+    const backend = createRegion({ clock }).configure('lru', { arguments: { maxItems: 1 } })
+      .actualBackend as LruBackend;
     expect(backend).toBeInstanceOf(LruBackend);
     backend.set('a', item(1), FOREVER);
     backend.set('b', item(2), { ttl: 10 });

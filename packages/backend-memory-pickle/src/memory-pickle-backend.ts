@@ -107,4 +107,8 @@ class ExpiringBytes implements Expiring {
     readonly bytes: Uint8Array,
     readonly deadline: number,
   ) {}
+
+  hasEnded(now: number | undefined, clock: Clock): boolean {
+    return this.deadline !== Infinity && (now ?? clock.now()) >= this.deadline;
+  }
 }

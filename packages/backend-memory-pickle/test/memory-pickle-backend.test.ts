@@ -3,7 +3,7 @@ import { MemoryPickleBackend } from '@stockpile/backend-memory-pickle';
 import {
   type BytesBackend,
   type CachedValue,
-  findBackend,
+  createRegion,
   jsonSerializer,
   NO_VALUE,
   SerializingBackend,
@@ -36,7 +36,8 @@ afterEach(() => {
 describe('the registered name', () => {
   test('makes a backend of bytes with the clock of the region', () => {
     const clock = new TestClock();
-    const backend = findBackend('memory-pickle')({}, { clock, timeout: 1000, region: 'r' }) as BytesBackend;
+    const backend = createRegion({ clock: clock }).configure('memory-pickle', { arguments: {} })
+      .actualBackend as BytesBackend;
     expect(backend).toBeInstanceOf(MemoryPickleBackend);
     backend.set('a', bytes(1), { ttl: 10 });
     clock.time += 10;

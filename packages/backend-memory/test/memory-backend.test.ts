@@ -2,7 +2,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { afterEach, describe, expect, jest, test } from '@jest/globals';
 import { MemoryBackend } from '@stockpile/backend-memory';
-import { type CachedValue, findBackend, type KeyEvent, NO_VALUE } from '@stockpile/core';
+import { type CachedValue, createRegion, type KeyEvent, NO_VALUE } from '@stockpile/core';
 import fc from 'fast-check';
 
 const START = 1_000_000;
@@ -28,7 +28,8 @@ describe('the registered name', () => {
   test('makes a backend with the arguments and the clock of the region', () => {
     const clock = new TestClock();
     const cacheMap = new Map<string, CachedValue>();
-    const backend = findBackend('memory')({ cacheMap }, { clock, timeout: 1000, region: 'r' });
+    const backend = createRegion({ clock: clock }).configure('memory', { arguments: { cacheMap } })
+      .actualBackend as MemoryBackend;
     expect(backend).toBeInstanceOf(MemoryBackend);
     (backend as MemoryBackend).set('a', item(1), { ttl: 10 });
     expect(cacheMap.get('a')?.value).toBe(1);

@@ -5,8 +5,9 @@
  *
  * The region has checked and completed every argument: keys are well-formed strings of 1 to 65,536 bytes, already
  * prefixed and mangled; ttls are ms above 0, or Infinity. Every method answers with a value or a promise. An outage is
- * never a miss: reject with `BackendUnavailableError` or `BackendTimeoutError`. Whatever else a driver throws is
- * reported as `BackendUnavailableError` with the original as its cause.
+ * never a miss: reject with `BackendUnavailableError`, `BackendTimeoutError` or an error of your own that extends
+ * `StockpileError`, a new one each time. Whatever else a driver throws is reported as `BackendUnavailableError` with the
+ * original as its cause.
  */
 
 import { type Awaitable, chain } from './awaitable.js';
@@ -18,7 +19,7 @@ import { eachKey } from './multi.js';
 import type { CacheMutex } from './mutex.js';
 
 /**
- * `sync`: every method answers without promises. `ttl`: entries leave by themselves. `locks`: mutexes reach other
+ * `sync`: every method answers without promises, a mutex too when it is not to wait. `ttl`: entries leave by themselves. `locks`: mutexes reach other
  * processes. The rest name the methods that the driver overrides: `counters` increment, `compareAndSet`,
  * `enumerate` keys, `clear`, `events` subscribe.
  */
@@ -42,7 +43,7 @@ export abstract class Backend<T> {
   /** As in `configure(name)`; for messages. */
   abstract readonly name: string;
   abstract readonly capabilities: ReadonlySet<Capability>;
-  /** Fits whole stored keys into the driver's limits, where it has limits narrower than the region's. */
+  /** Fits whole stored keys into narrower limits. Keeps the namespace: what ends with the first ':'. */
   readonly keyMangler?: KeyMangler | undefined;
 
   /** The item, or `NO_VALUE` when absent or past its ttl. `now`: epoch ms if the region has just read the clock. */
@@ -53,7 +54,10 @@ export abstract class Backend<T> {
     return eachKey(keys, (key) => this.get(key, now));
   }
 
-  /** False: `options.mutex` was lost and nothing was stored. Too large: `ValueTooLargeError`, the old item stays. */
+  /**
+   * False: `options.mutex` was lost and nothing was stored. Without a mutex it is the user's own write, which, like
+   * `delete`, frees the key's lock where locks are fenced. Too large: `ValueTooLargeError`, the old item stays.
+   */
   abstract set(key: string, item: T, options: WriteOptions): Awaitable<boolean>;
 
   /** The keys that were not stored since their mutex was lost. One that fails does not keep the others from storing. */
@@ -105,7 +109,7 @@ export abstract class Backend<T> {
     throw missingCapability(this.name, 'enumerate');
   }
 
-  /** Removes the keys that begin with `prefix`, and only those. `''` is everything this backend owns. */
+  /** Removes the keys that begin with `prefix`, and only those. `''` is everything, and asked of `sync` drivers only. */
   clear(_prefix: string): Awaitable<void> {
     throw missingCapability(this.name, 'clear');
   }

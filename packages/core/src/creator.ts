@@ -70,7 +70,9 @@ let running = 0;
  * process, so it is on only while creators run.
  */
 export function asCreation<T>(region: object, keys: readonly string[], work: () => T): T {
-  const context: Creating = { region, keys, outer: creating.getStore(), over: false };
+  let outer = creating.getStore();
+  while (outer?.over) outer = outer.outer; // a creator that schedules the next one would make an endless chain
+  const context: Creating = { region, keys, outer, over: false };
   const done = (): void => {
     context.over = true;
     if (--running === 0) creating.disable();

@@ -43,10 +43,11 @@ export class CreatorFailures {
 
   /** Two of the oldest for each that comes: keys that nobody asks for again do not pile up. */
   #dropOldest(now: number): void {
-    let looks = 2;
-    for (const [key, { errorUntil, backOffUntil }] of this.#failures) {
+    let looks = Math.min(2, this.#failures.size);
+    for (const [key, failure] of this.#failures) {
       if (looks-- === 0) return;
-      if (now >= errorUntil && now >= backOffUntil) this.#failures.delete(key);
+      this.#failures.delete(key);
+      if (now < failure.errorUntil || now < failure.backOffUntil) this.#failures.set(key, failure); // to the end
     }
   }
 }

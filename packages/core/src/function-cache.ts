@@ -57,8 +57,7 @@ export function cacheFunction<T, A extends readonly unknown[], V>(
   const { key: identify, name, namespace, expirationTime, ...defaults } = options;
   const build = keyBuilder(region, fn, name, namespace);
   const keyOf = (self: unknown, args: A): string => {
-    const identity = identify === undefined ? args : [identify.apply(self as T, args as never)];
-    return build(...(identity as readonly unknown[]));
+    return identify === undefined ? build(...args) : build(identified(identify.apply(self as T, args as never)));
   };
   const callOptions = (args: A): GetOrCreateOptions => ({
     ...(defaults as GetOrCreateOptions),
@@ -122,7 +121,7 @@ export function cacheMultiFunction<T, E, V>(
   const build = keyBuilder(region, fn, name, namespace);
   const self = (given: unknown): T => (given === cached ? undefined : given) as T;
   const keyOf = (target: unknown, element: E): string =>
-    build(identify === undefined ? element : identify.call(target as T, element));
+    build(identify === undefined ? element : identified(identify.call(target as T, element)));
   const keysOf = (target: unknown, elements: readonly E[]): string[] =>
     elements.map((element) => keyOf(target, element));
   const age = (): { expirationTime?: Duration } =>
@@ -222,6 +221,12 @@ function keyBuilder(
   }
   taken.set(id, fn);
   return (region.functionKeyGenerator ?? structuredFunctionKey)(identity);
+}
+
+/** What the option `key` answered; undefined would give one entry to all for whom it is missing. */
+function identified(identity: unknown): unknown {
+  if (identity !== undefined) return identity;
+  throw new ValidationError('cacheFunction: the option key answered undefined; it must identify the call');
 }
 
 /** Gives `wrapper` the name and length of `fn`. */

@@ -9,6 +9,8 @@ export {
   type MultiWriteOptions,
   type WriteOptions,
 } from './backend.js';
+// `export *`, so that `declare module '@stockpile/core'` reaches BackendArguments
+export * from './backend-arguments.js';
 export { add, type CachedValue, type Metadata, NO_VALUE, type NoValue } from './cached-value.js';
 export { type Clock, systemClock } from './clock.js';
 export { cloneValue } from './clone.js';
@@ -54,9 +56,8 @@ export type {
 } from './options.js';
 export { ProxyBackend, type ProxyLike } from './proxy.js';
 export type { SyncCreator, SyncMultiCreator } from './read-through-sync.js';
-export { createRegion, type Region } from './region.js';
-// `export *`, so that `declare module '@stockpile/core'` reaches BackendArguments
-export * from './registry.js';
+export { type Created, createRegion, type Region } from './region.js';
+export { registerBackend } from './registry.js';
 export { jsonSerializer, type Serializer, structuredSerializer } from './serializer.js';
 export { SerializingBackend } from './serializing-backend.js';
 export { sharedInvalidator } from './shared-invalidation.js';

@@ -43,6 +43,8 @@ export interface RegionInvalidator {
   refresh?(force: boolean): Awaitable<void>;
   /** Called by `configure`, for an invalidator that keeps its times in the region's backend. */
   attach?(store: InvalidationStore): void;
+  /** Called when the region is closed, or gets another backend. */
+  detach?(): void;
 }
 
 /** Where a shared invalidator keeps its times: one entry of the region's namespace. */
@@ -128,7 +130,7 @@ export class Timeline {
 
   /** The date of an invalidation: not before any write. */
   invalidation(now: number): number {
-    this.#newestInvalidation = Math.max(now, this.#newestWrite);
+    this.#newestInvalidation = Math.max(now, this.#newestWrite, this.#newestInvalidation);
     return this.#newestInvalidation;
   }
 }

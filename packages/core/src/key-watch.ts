@@ -56,17 +56,34 @@ export function* entriesOfSync(core: RegionCore, options?: KeysOptions): Generat
 
 async function* names(core: RegionCore, options: KeysOptions = {}): AsyncGenerator<Name, void, undefined> {
   const { prefix = '' } = options;
-  for await (const stored of core.require('enumerate').keys(core.keys.prefix + prefix)) {
-    const key = ownKey(core, stored, prefix);
-    if (key !== undefined) yield { stored, key };
+  const driver = core.require('enumerate');
+  const found = await core.call('keys', undefined, () => driver.keys(core.keys.prefix + prefix));
+  const iterator = Symbol.asyncIterator in found ? found[Symbol.asyncIterator]() : found[Symbol.iterator]();
+  try {
+    for (;;) {
+      const next = await core.call('keys', undefined, () => iterator.next());
+      if (next.done) return;
+      const key = ownKey(core, next.value, prefix);
+      if (key !== undefined) yield { stored: next.value, key };
+    }
+  } finally {
+    await core.call('keys', undefined, () => iterator.return?.());
   }
 }
 
 function* namesSync(core: RegionCore, options: KeysOptions = {}): Generator<Name, void, undefined> {
   const { prefix = '' } = options;
-  for (const stored of core.require('enumerate').keys(core.keys.prefix + prefix) as Iterable<string>) {
-    const key = ownKey(core, stored, prefix);
-    if (key !== undefined) yield { stored, key };
+  const driver = core.require('enumerate');
+  const iterator = (driver.keys(core.keys.prefix + prefix) as Iterable<string>)[Symbol.iterator]();
+  try {
+    for (;;) {
+      const next = settled(core.call('keys', undefined, () => iterator.next()));
+      if (next.done) return;
+      const key = ownKey(core, next.value, prefix);
+      if (key !== undefined) yield { stored: next.value, key };
+    }
+  } finally {
+    iterator.return?.();
   }
 }
 
@@ -93,12 +110,13 @@ function read(core: RegionCore, page: readonly Name[]): Awaitable<[string, unkno
 export function subscribe(core: RegionCore, key: string | null, listener: (event: KeyEvent) => void): Disposable {
   if (typeof listener !== 'function') throw new ValidationError(`subscribe: needs a listener, not ${show(listener)}`);
   const stored = key === null ? core.keys.prefix : core.keys.stored(key);
-  return core.require('events').subscribe(stored, (event) => {
-    if (event.key === undefined) return listener(event);
-    if (key !== null && event.key !== stored) return;
-    const own = ownKey(core, event.key, '');
-    if (own !== undefined) listener({ ...event, key: key ?? own });
-  });
+  const driver = core.require('events');
+  const hear = (event: KeyEvent): void => {
+    const isOurs = key === null || event.key === undefined || event.key === stored;
+    const own = event.key === undefined ? undefined : ownKey(core, event.key, '');
+    if (isOurs && (own !== undefined || event.key === undefined)) listener({ ...event, key: own && (key ?? own) });
+  };
+  return settled(core.call('subscribe', key ?? undefined, () => driver.subscribe(stored, hear)));
 }
 
 export interface WaitForOptions<V> {
@@ -118,19 +136,22 @@ export async function waitFor(core: RegionCore, key: string, options: WaitForOpt
   const holds = async (): Promise<boolean> =>
     !('equals' in options) || isDeepStrictEqual(await get(core, key), options.equals);
   let timer: NodeJS.Timeout | undefined;
-  let leaving: Disposable | undefined;
+  const leaving: Disposable[] = [];
   let subscription: Disposable | undefined;
   try {
     return await new Promise<boolean>((resolve, reject) => {
       const look = (): void => void holds().then((yes) => yes && resolve(true), reject);
-      subscription = subscribe(core, key, look);
+      // an overflow says nothing of the key, save that its value is worth a look
+      subscription = subscribe(core, key, ({ type }) => void ((type !== 'overflow' || 'equals' in options) && look()));
       if ('equals' in options) look(); // after subscribing, so that no change falls in between
       if (timeout <= MAX_TIMER_MS) timer = setTimeout(resolve, timeout, false);
-      leaving = signal && onAbort(signal, () => reject(signal.reason));
+      for (const end of [core.closing.signal, signal]) {
+        if (end !== undefined) leaving.push(onAbort(end, () => reject(end.reason)));
+      }
     });
   } finally {
     subscription?.[Symbol.dispose]();
     clearTimeout(timer);
-    leaving?.[Symbol.dispose]();
+    for (const end of leaving) end[Symbol.dispose]();
   }
 }

@@ -12,8 +12,10 @@ export interface Ask {
   readonly stored: string;
   seen: Found;
   state: Freshness;
-  /** Ours while we create, else the one that we join. */
+  /** Ours, while we create. */
   flight: Flight<unknown> | undefined;
+  /** The result of another call of this process. */
+  joined: Promise<unknown> | undefined;
   /** Ends our flight. */
   settle: { resolve(value: unknown): void; reject(error: unknown): void };
   /** Ours, while held. */
@@ -33,6 +35,7 @@ export function newAsk(key: string, stored: string): Ask {
     seen: NO_VALUE,
     state: 'absent',
     flight: undefined,
+    joined: undefined,
     settle: { resolve: () => {}, reject: () => {} },
     mutex: undefined,
     busy: false,

@@ -1,6 +1,6 @@
 /** One operation for each of many keys. */
 
-import { type Awaitable, attempt, chain, isPromise } from './awaitable.js';
+import { type Awaitable, chain, isPromise } from './awaitable.js';
 import { StockpileError } from './errors.js';
 import { typedFailure } from './typed-failure.js';
 
@@ -10,8 +10,18 @@ import { typedFailure } from './typed-failure.js';
  */
 export function eachKey<T>(keys: readonly string[], one: (key: string) => Awaitable<T>): Awaitable<T[]> {
   const failures = new Failures();
-  const answers = keys.map((key) => attempt(() => one(key), failures.noting(key)));
-  return chain(answers.some(isPromise) ? Promise.all(answers) : (answers as (T | undefined)[]), (all) => {
+  const answers: Awaitable<T | undefined>[] = [];
+  let promised = false;
+  for (const key of keys) {
+    try {
+      const answer = one(key);
+      promised ||= isPromise(answer);
+      answers.push(isPromise(answer) ? answer.then(undefined, failures.noting(key)) : answer);
+    } catch (error) {
+      answers.push(failures.noting(key)(error));
+    }
+  }
+  return chain(promised ? Promise.all(answers) : (answers as (T | undefined)[]), (all) => {
     failures.throwIfAny();
     return all as T[];
   });
@@ -22,11 +32,11 @@ export class Failures {
   readonly #keys: string[] = [];
   #first: unknown;
 
-  /** A handler that notes the failure of `key`. */
-  noting(key: string): (error: unknown) => undefined {
+  /** A handler that notes the failure of `keys`, or of those that the error names. */
+  noting(...keys: string[]): (error: unknown) => undefined {
     return (error) => {
       if (this.#keys.length === 0) this.#first = error;
-      this.#keys.push(...((error instanceof StockpileError && error.keys) || [key]));
+      this.#keys.push(...((error instanceof StockpileError && error.keys) || keys));
     };
   }
 

@@ -3,7 +3,7 @@
 import { onAbort } from './abort.js';
 import type { Awaitable } from './awaitable.js';
 
-/** One holder's claim on one key. A backend makes a new one for each creation; it is acquired at most once. */
+/** One holder's claim on one key. A backend makes a new one for each creation. It may be asked again until it is ours. */
 export interface CacheMutex {
   /**
    * True once the lock is ours; false when it could not be had within `wait` ms (0: do not wait; Infinity is allowed)

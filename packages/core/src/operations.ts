@@ -1,18 +1,19 @@
 /** What a region does besides creating: each operation once, for `Region` and for `region.sync`. */
 
-import { type Awaitable, chain, isPromise } from './awaitable.js';
+import { type Awaitable, chain, isPromise, lastly } from './awaitable.js';
 import { type CachedValue, NO_VALUE, type NoValue } from './cached-value.js';
 import { show } from './duration.js';
 import { ValidationError } from './errors.js';
-import { ageOf, expirationOf, type Freshness, judge, missReason } from './freshness.js';
+import { ageOf, expirationOf, type Freshness, isPlainlyFresh, judge, missReason } from './freshness.js';
 import type { InvalidateOptions } from './invalidation.js';
-import { checkTags, type Entry, type GetOptions, optionalMs, type SetOptions } from './options.js';
+import { checkOptions, checkTags, type Entry, type GetOptions, optionalMs, type SetOptions } from './options.js';
 import { type Found, type RegionCore, settled } from './region-core.js';
 
 /** What `setMulti` takes. */
 export type Items<V> = ReadonlyMap<string, V> | Iterable<readonly [string, V]> | Readonly<Record<string, V>>;
 
 export function get(core: RegionCore, key: string, options?: GetOptions): Awaitable<unknown> {
+  checkOptions(options);
   const expirationTime = options && optionalMs(options.expirationTime, 'expirationTime');
   const now = core.hitTime();
   const found = core.get(key, core.keys.stored(key), now);
@@ -25,7 +26,10 @@ export function get(core: RegionCore, key: string, options?: GetOptions): Awaita
 export function getSync(core: RegionCore, key: string, options?: GetOptions): unknown {
   if (options !== undefined) return settled(get(core, key, options));
   const now = core.hitTime();
-  return serve(core, key, settled(core.get(key, core.keys.stored(key), now)), now);
+  const entry = core.getSync(key, core.keys.stored(key), now);
+  if (entry === NO_VALUE || !isPlainlyFresh(entry, now, core.policy)) return serve(core, key, settled(entry), now);
+  core.stats.hit(key);
+  return entry.value;
 }
 
 /** The value of a fresh entry; counted. */
@@ -49,6 +53,7 @@ function missed(core: RegionCore, key: string, state: Freshness): NoValue {
 }
 
 export function getEntry(core: RegionCore, key: string, options: GetOptions = {}): Awaitable<Entry<unknown> | NoValue> {
+  checkOptions(options);
   const given = optionalMs(options.expirationTime, 'expirationTime');
   const now = core.now();
   return chain(core.get(key, core.keys.stored(key), now), (entry) => {
@@ -67,6 +72,7 @@ export function getEntry(core: RegionCore, key: string, options: GetOptions = {}
 }
 
 export function getMulti(core: RegionCore, keys: Iterable<string>, options: GetOptions = {}): Awaitable<unknown[]> {
+  checkOptions(options);
   const expirationTime = optionalMs(options.expirationTime, 'expirationTime');
   const asked = checkKeys(keys);
   if (asked.length === 0) return [];
@@ -80,8 +86,10 @@ export function getMulti(core: RegionCore, keys: Iterable<string>, options: GetO
 export function set(core: RegionCore, key: string, value: unknown, options: SetOptions = {}): Awaitable<void> {
   const stored = core.keys.stored(key);
   const item = core.itemOf(value, givenOf(options));
-  core.overtake(stored);
-  return chain(core.set(key, stored, item), () => {});
+  return chain(
+    chain(core.overtake(stored), () => core.set(key, stored, item)),
+    () => {},
+  );
 }
 
 export function setMulti(core: RegionCore, items: Items<unknown>, options: SetOptions = {}): Awaitable<void> {
@@ -97,25 +105,28 @@ export function setMulti(core: RegionCore, items: Items<unknown>, options: SetOp
     names.set(core.keys.stored(key), key);
     byKey.set(core.keys.stored(key), { value, metadata: { ...item.metadata, createdAt } });
   }
-  for (const stored of byKey.keys()) core.overtake(stored);
-  return chain(core.setMulti([...names.values()], byKey), () => {});
+  return chain(
+    chain(overtakeEach(core, [...byKey.keys()]), () => core.setMulti([...names.values()], byKey)),
+    () => {},
+  );
 }
 
 export function remove(core: RegionCore, key: string): Awaitable<boolean> {
   const stored = core.keys.stored(key);
-  core.overtake(stored);
-  return core.call('delete', key, () => core.backend.delete(stored));
+  return chain(core.overtake(stored), () => core.call('delete', key, () => core.backend.delete(stored)));
 }
 
 export function removeMulti(core: RegionCore, keys: Iterable<string>): Awaitable<number> {
   const asked = [...new Set(checkKeys(keys))];
   const stored = asked.map((key) => core.keys.stored(key));
   if (stored.length === 0) return 0;
-  for (const key of stored) core.overtake(key);
-  return core.callMulti('deleteMulti', asked, stored, () => core.backend.deleteMulti(stored));
+  return chain(overtakeEach(core, stored), () =>
+    core.callMulti('deleteMulti', asked, stored, () => core.backend.deleteMulti(stored)),
+  );
 }
 
 export function invalidate(core: RegionCore, options: InvalidateOptions = {}): Awaitable<void> {
+  checkOptions(options);
   const { hard = true } = options;
   if (typeof hard !== 'boolean') throw new ValidationError(`invalidate: hard must be true or false, not ${show(hard)}`);
   const tags = checkTags(options.tags);
@@ -144,6 +155,7 @@ export function increment(
   by: number,
   options: IncrementOptions = {},
 ): Awaitable<number> {
+  checkOptions(options);
   const { initial = 0 } = options;
   const backend = core.require('counters');
   for (const [name, number] of Object.entries({ by, initial })) {
@@ -152,27 +164,57 @@ export function increment(
   }
   const stored = core.keys.stored(key);
   const item = core.itemOf(initial + by, givenOf(options));
-  core.overtake(stored);
-  const add = (): Awaitable<number> => {
-    // no grace: a counter is never served stale, it starts anew
-    const ttl = expirationOf(item.metadata, core.policy);
-    return core.call('increment', key, () => backend.increment(stored, by, item, { ttl }));
-  };
-  if (core.policy.invalidator.latest === -Infinity) return add();
-  return chain(core.get(key, stored, core.now()), (entry) => {
-    if (judge(entry, key, core.now(), core.policy, undefined) === 'fresh') return add();
-    return chain(
-      core.call('delete', key, () => backend.delete(stored)),
-      add,
-    );
+  // no grace: a counter is never served stale, it starts anew
+  const ttl = expirationOf(item.metadata, core.policy);
+  const add = (): Awaitable<number> =>
+    ttl <= 0 ? initial + by : core.call('increment', key, () => backend.increment(stored, by, item, { ttl }));
+  return chain(core.overtake(stored), () =>
+    chain(isOver(core, key, stored), (over) => (over ? startAnew(core, key, stored, add) : add())),
+  );
+}
+
+/** Whether there is an entry that is not to be counted on: invalidated, or stale. */
+function isOver(core: RegionCore, key: string, stored: string): Awaitable<boolean> {
+  const now = core.now();
+  return chain(core.get(key, stored, now), (entry) => {
+    const state = judge(entry, key, now, core.policy, undefined);
+    return state !== 'fresh' && state !== 'absent';
   });
+}
+
+/** One caller removes the old entry; under the mutex, so that nobody removes what another has counted since. */
+function startAnew(core: RegionCore, key: string, stored: string, add: () => Awaitable<number>): Awaitable<number> {
+  const restart = (): Awaitable<number> =>
+    chain(isOver(core, key, stored), (over) =>
+      over
+        ? chain(
+            core.call('delete', key, () => core.backend.delete(stored)),
+            add,
+          )
+        : add(),
+    );
+  const mutex = core.mutex(stored);
+  const wait = core.backend.capabilities.has('sync') ? 0 : core.plan.lockTimeout;
+  return chain(
+    core.call('lock', key, () => mutex.acquire({ wait: 0 })),
+    (first) =>
+      chain(first || wait === 0 ? first : core.acquire(mutex, key, wait), (ours) =>
+        lastly(restart, () => ours && core.release(mutex, key)),
+      ),
+  );
 }
 
 export function clear(core: RegionCore): Awaitable<void> {
   const backend = core.require('clear');
-  core.coordination.overtakeAll(core.keys.prefix);
+  if (core.keys.prefix === '' && !backend.capabilities.has('sync')) {
+    throw new ValidationError(
+      `clear: region '${core.name}' has no namespace: it would empty the whole store of '${backend.name}'`,
+    );
+  }
   core.failures.clear();
-  return core.call('clear', undefined, () => backend.clear(core.keys.prefix));
+  return chain(core.coordination.overtakeAll(core.keys.prefix), () =>
+    core.call('clear', undefined, () => backend.clear(core.keys.prefix)),
+  );
 }
 
 /** The region's own keys among the stored ones, those it keeps beside its entries left out. */
@@ -181,11 +223,17 @@ export function ownKey(core: RegionCore, stored: string, prefix: string): string
   return key.startsWith(prefix) && !core.keys.isReserved(stored) ? key : undefined;
 }
 
-function givenOf({ expirationTime, tags }: SetOptions): {
+function overtakeEach(core: RegionCore, stored: readonly string[]): Awaitable<unknown> {
+  const landing = stored.map((key) => core.overtake(key)).filter(isPromise);
+  return landing.length === 0 ? undefined : Promise.all(landing);
+}
+
+function givenOf(options: SetOptions): {
   expirationTime: number | undefined;
   tags: readonly string[] | undefined;
 } {
-  return { expirationTime: optionalMs(expirationTime, 'expirationTime'), tags: checkTags(tags) };
+  checkOptions(options);
+  return { expirationTime: optionalMs(options.expirationTime, 'expirationTime'), tags: checkTags(options.tags) };
 }
 
 export function checkKeys(keys: Iterable<string>): string[] {

@@ -1,5 +1,6 @@
 /** The options of regions and calls, and their checked form. */
 
+import type { ArgumentsOf } from './backend-arguments.js';
 import type { Clock } from './clock.js';
 import { type Duration, parseDuration, show } from './duration.js';
 import { ValidationError } from './errors.js';
@@ -8,7 +9,6 @@ import type { FunctionKeyGenerator } from './function-key.js';
 import type { RegionInvalidator } from './invalidation.js';
 import type { KeyMangler } from './key.js';
 import type { ProxyLike } from './proxy.js';
-import type { ArgumentsOf } from './registry.js';
 import type { Serializer } from './serializer.js';
 
 /** `createRegion(options)`. */
@@ -154,13 +154,15 @@ const DEFAULT_BACK_OFF_MS = 1000;
 
 /** The plan of a call: what it gives, over `defaults`. `V` is the region's business, not the plan's. */
 export function planOf<V>(options: GetOrCreateOptions<V>, defaults: Plan = DEFAULT_PLAN): Plan {
+  checkOptions(options);
   const { serveStaleOnError, earlyRefresh } = options;
   return {
     expirationTime: optionalMs(options.expirationTime, 'expirationTime'),
     tags: checkTags(options.tags),
     shouldCache: (checkFunction(options.shouldCache, 'shouldCache') as Plan['shouldCache']) ?? defaults.shouldCache,
     stale: oneOf(options.stale, 'stale', ['serve', 'wait']) ?? defaults.stale,
-    background: backgroundOf(options.background) ?? defaults.background,
+    // a call that wants to wait is not answered from behind by default
+    background: backgroundOf(options.background) ?? (options.stale !== 'wait' && defaults.background),
     backOff: serveStaleOnError === undefined ? defaults.backOff : backOffOf(serveStaleOnError),
     errorTtl: optionalMs(options.errorTtl, 'errorTtl') ?? defaults.errorTtl,
     earlyRefresh: earlyRefresh === undefined ? defaults.earlyRefresh : earlyRefreshOf(earlyRefresh),
@@ -185,6 +187,15 @@ export function checkSignal(signal: AbortSignal | undefined): AbortSignal | unde
 export function checkFunction<T>(value: T, name: string): T {
   if (value === undefined || typeof value === 'function') return value;
   throw new ValidationError(`${name}: must be a function, not ${show(value)}`);
+}
+
+/** Options are an object: a bare number, as other caches take for a ttl, would be ignored in silence. */
+export function checkOptions(options: object | undefined): void {
+  if (options === undefined) return;
+  if (typeof options !== 'object' || options === null) {
+    throw new ValidationError(`options: must be an object like { expirationTime: '10m' }, not ${show(options)}`);
+  }
+  if ('ttl' in options) throw new ValidationError("options: 'ttl' is called 'expirationTime' here (plus 'grace')");
 }
 
 export function checkTags(tags: readonly string[] | undefined): readonly string[] | undefined {

@@ -11,7 +11,9 @@ import { onAbort, untilAborted } from './abort.js';
 import { type CachedValue, NO_VALUE } from './cached-value.js';
 import { Creation, checkCreator } from './creation.js';
 import { asCreation, bounded, refuseRecursion } from './creator.js';
+import { withDeadline } from './deadline.js';
 import { decide, servesOnError, waitsForNew } from './decision.js';
+import { LockTimeoutError } from './errors.js';
 import { isNewer, missReason } from './freshness.js';
 import { type Ask, newAsk, staleValues } from './multi-ask.js';
 import { alignAnswer, type MultiCreator } from './multi-creator.js';
@@ -125,8 +127,12 @@ class MultiRead {
       } else {
         refuseRecursion(core, stored, key);
         if (decision === 'join') core.stats.count('waits');
-        ask.flight = core.flights.get(stored);
-        sorted[decision === 'join' ? 'joined' : 'ours'].push(ask);
+        if (decision === 'join' && !ask.gaveUp) {
+          // at once: a caller that comes later might find the flight abandoned
+          ask.joined = core.flights.get(stored)?.join(plan.signal);
+          ask.joined?.catch(() => {});
+          sorted.joined.push(ask);
+        } else sorted.ours.push(ask);
       }
     }
     return sorted;
@@ -164,12 +170,20 @@ class MultiRead {
     try {
       const elsewhere = this.#down ? [] : await this.#takeMutexes(asks);
       let ours = asks.filter(({ busy }) => !busy);
-      if (!this.#down && core.mayHaveChanged(writes)) ours = await this.#lookAgain(ours);
+      if (!this.#down && core.mayHaveChanged(writes)) {
+        do {
+          for (const { flight } of ours) if (flight) flight.superseded = false; // a write while we look: look once more
+          ours = await this.#lookAgain(ours);
+        } while (ours.some(({ flight }) => flight?.superseded));
+      }
       this.abandoned.signal.throwIfAborted();
       if (ours.length > 0) await this.#create(ours, behind);
       return elsewhere.filter((ask) => !this.values.has(ask.key));
     } catch (error) {
-      for (const ask of asks) ask.settle.reject(error);
+      for (const ask of asks) {
+        if (error instanceof LockTimeoutError && error.key !== ask.key) ask.settle.resolve(BUSY);
+        else ask.settle.reject(error);
+      }
       throw error;
     } finally {
       await Promise.all(asks.map((ask) => ask.mutex && core.release(ask.mutex, ask.key)));
@@ -180,7 +194,7 @@ class MultiRead {
   /** Our flight of one key, which callers of that key join. */
   #takeOff(ask: Ask): void {
     ask.busy = false;
-    const flight = this.core.flights.start(
+    const flight = (ask.gaveUp ? this.core.unstored : this.core.flights).start(
       ask.stored,
       () => new Promise((resolve, reject) => (ask.settle = { resolve, reject })),
     );
@@ -227,6 +241,7 @@ class MultiRead {
     await this.#read(asks, this.#patient);
     return asks.filter((ask, i) => {
       const old = before[i] as Pick<Ask, 'seen' | 'state'>;
+      if (this.#down) return Object.assign(ask, old); // unread: what was known holds
       if (ask.state !== 'fresh') return true;
       if (!isNewer(ask.seen, old.seen)) {
         ask.state = old.state; // the same entry as before, chosen to be renewed early
@@ -293,24 +308,36 @@ class MultiRead {
       const keys = kept.map(({ ask }) => ask.key);
       const items = new Map(kept.map(({ ask, item }) => [ask.stored, item]));
       const mutexes = new Map(kept.map(({ ask }) => [ask.stored, ask.mutex as CacheMutex]));
-      for (const _ of await core.setMulti(keys, items, mutexes)) core.stats.count('superseded');
+      const storing = core.setMulti(keys, items, mutexes);
+      for (const { ask } of kept) if (ask.flight) ask.flight.storing = storing;
+      for (const _ of await storing) core.stats.count('superseded');
     } catch (error) {
-      core.serveAnyway(error);
+      core.returnUnstored(error);
+    } finally {
+      for (const { flight } of asks) if (flight) flight.storing = undefined;
     }
   }
 
   /** Waits for another call of this process; whether the key is still open after it. */
   async #join(ask: Ask): Promise<Ask[]> {
+    const late = lockTimeout(ask.key, this.plan);
     try {
-      const outcome = await ask.flight?.join(this.plan.signal);
+      const outcome = await withDeadline(ask.joined as Promise<unknown>, this.#patience(), () => late);
       this.#count(ask, 'miss');
       if (outcome === BUSY) return [ask];
       this.values.set(ask.key, outcome);
     } catch (error) {
+      ask.gaveUp = error === late && this.plan.onLockTimeout === 'create';
+      if (ask.gaveUp) return [ask];
       if (this.plan.signal?.aborted || !servesOnError(ask.state, this.plan)) throw error;
       this.#serve(ask);
     }
     return [];
+  }
+
+  /** ms that are left of `lockTimeout`, in all. */
+  #patience(): number {
+    return Math.max(0, this.#giveUpAt - performance.now());
   }
 
   /** Waits until another process has freed the mutex, or for `lockTimeout` in all. */
@@ -319,9 +346,8 @@ class MultiRead {
     this.#count(ask, 'miss');
     core.stats.count('waits');
     const mutex = core.mutex(ask.stored);
-    const patience = Math.max(0, this.#giveUpAt - performance.now());
     try {
-      ask.gaveUp = !(await core.acquire(mutex, ask.key, patience, this.abandoned.signal));
+      ask.gaveUp = !(await core.acquire(mutex, ask.key, this.#patience(), this.abandoned.signal));
       if (!ask.gaveUp) await core.release(mutex, ask.key);
     } catch (error) {
       core.serveAnyway(error);

@@ -163,7 +163,7 @@ class SyncRead {
     const { core } = this;
     for (const ask of asks) refuseRecursion(core, ask.stored, ask.key);
     try {
-      let ours = asks.filter((ask) => this.#takeMutex(ask));
+      let ours = asks.filter((ask) => this.#takeMutex(ask, behind));
       if (!this.down && core.mayHaveChanged(writes)) ours = this.#lookAgain(ours);
       if (ours.length > 0) this.#create(ours, behind);
     } finally {
@@ -174,19 +174,13 @@ class SyncRead {
   }
 
   /** Whether we create: with the mutex, or without it where there is nothing to serve. */
-  #takeMutex(ask: Ask): boolean {
+  #takeMutex(ask: Ask, behind: boolean): boolean {
     const { core, plan } = this;
-    const { key, stored, state } = ask;
+    const { key, state } = ask;
     if (!this.down) {
-      const mutex = core.mutex(stored);
-      try {
-        if (settled(core.call('lock', key, () => mutex.acquire({ wait: 0 })))) ask.mutex = mutex;
-      } catch (error) {
-        core.serveAnyway(error);
-        this.down = true;
-      }
+      this.down = failingOpen(core, () => acquireNow(core, ask)) === undefined;
     }
-    if (ask.mutex === undefined && !isGone(state)) return !this.#serve(ask);
+    if (ask.mutex === undefined && !isGone(state)) return !behind && !this.#serve(ask);
     if (ask.mutex === undefined && !this.down && plan.onLockTimeout === 'throw') throw lockTimeout(key, plan);
     return true;
   }
@@ -250,7 +244,7 @@ class SyncRead {
       const item = ask.mutex && creation.entry(ask.key, values[i]);
       return item && ask.mutex ? [{ ...ask, mutex: ask.mutex, item }] : [];
     });
-    failingOpen(core, () => {
+    const write = (): void => {
       settled(core.refreshInvalidations());
       const kept = created.filter(({ key, claim }) => !creation.overtaken(key, claim));
       const [only] = kept;
@@ -262,16 +256,34 @@ class SyncRead {
       const mutexes = new Map(kept.map(({ stored, mutex }) => [stored, mutex]));
       const keys = kept.map(({ key }) => key);
       for (const _ of settled(core.setMulti(keys, items, mutexes))) core.stats.count('superseded');
-    });
+    };
+    failingOpen(core, write, 'returnUnstored');
   }
 }
 
+/** Takes the mutex if it is free; one that breaks the contract by a promise is not left held. */
+function acquireNow(core: RegionCore, ask: Ask): boolean {
+  const mutex = core.mutex(ask.stored);
+  const ours = core.call('lock', ask.key, () => mutex.acquire({ wait: 0 }));
+  if (isPromise(ours))
+    ours.then(
+      (late) => late && core.release(mutex, ask.key),
+      () => {},
+    );
+  if (settled(ours)) ask.mutex = mutex;
+  return ask.mutex !== undefined;
+}
+
 /** The answer; undefined where the backend failed, and the region fails open. */
-function failingOpen<T>(core: RegionCore, work: () => Awaitable<T>): T | undefined {
+function failingOpen<T>(
+  core: RegionCore,
+  work: () => Awaitable<T>,
+  judge: 'serveAnyway' | 'returnUnstored' = 'serveAnyway',
+): T | undefined {
   try {
     return settled(work());
   } catch (error) {
-    core.serveAnyway(error);
+    core[judge](error);
     return undefined;
   }
 }

@@ -12,6 +12,7 @@ import { isPromise } from './awaitable.js';
 import { type CachedValue, NO_VALUE } from './cached-value.js';
 import { Creation, checkCreated, checkCreator } from './creation.js';
 import { asCreation, bounded, type Creator, refuseRecursion } from './creator.js';
+import { withDeadline } from './deadline.js';
 import { decide, servesOnError, waitsForNew } from './decision.js';
 import { LockTimeoutError } from './errors.js';
 import { type Freshness, isNewer, missReason, staleOf } from './freshness.js';
@@ -102,14 +103,36 @@ async function proceed(
 
 /** Waits for the flight of the key, or starts it. */
 async function wait(core: RegionCore, request: Request): Promise<unknown> {
-  const { stored, plan, patience } = request;
+  const { key, stored, plan, patience } = request;
   for (;;) {
     const running = core.bypass ? undefined : core.flights.get(stored);
-    if (running !== undefined) core.stats.count('waits');
-    const outcome = await (running ?? start(core, request)).join(plan.signal);
-    if (outcome !== BUSY || patience === undefined) return outcome;
+    if (running === undefined || patience === undefined) {
+      const outcome = await (running ?? start(core, request)).join(plan.signal);
+      if (outcome !== BUSY || patience === undefined) return outcome;
+    } else {
+      core.stats.count('waits');
+      const late = lockTimeout(key, plan);
+      const joined = running.join(plan.signal);
+      try {
+        const outcome = await withDeadline(joined, patience, () => late);
+        if (outcome !== BUSY) return outcome;
+      } catch (error) {
+        if (error !== late || plan.onLockTimeout === 'throw') throw error;
+        if (running.creating) return createUnstored(core, request);
+        // one that still waits for the mutex creates by itself when its own time is up
+        const outcome = await joined;
+        if (outcome !== BUSY) return outcome;
+      }
+    }
     // the flight was one that did not wait for the mutex: now wait for it
   }
+}
+
+/** For callers that have waited for `lockTimeout`: one creation for all of them, beside the one that goes on. */
+function createUnstored(core: RegionCore, request: Request): Promise<unknown> {
+  const running = core.unstored.get(request.stored);
+  const flight = running ?? core.unstored.start(request.stored, (own) => runCreator(core, own, request, undefined));
+  return flight.join(request.plan.signal);
 }
 
 /** Creates whatever is stored. Never joins a creation that began before; refreshes that wait for the mutex are one. */
@@ -124,7 +147,7 @@ export async function refresh(
   checkCreator(creator);
   refuseRecursion(core, stored, key);
   plan.signal?.throwIfAborted();
-  const running = core.flights.get(stored);
+  const running = core.bypass ? undefined : core.flights.get(stored);
   if (running?.forced && !running.creating) return running.join(plan.signal);
   const { writes } = core.coordination;
   const request = {
@@ -165,8 +188,11 @@ async function regenerate(core: RegionCore, flight: Flight<unknown>, request: Re
   try {
     flight.abandoned.signal.throwIfAborted();
     if (lock !== 'down' && !request.forced && (mutex === undefined || core.mayHaveChanged(request.writes))) {
-      const arrived = await lookAgain(core, request);
-      if (arrived !== NO_VALUE) return arrived.value;
+      do {
+        flight.superseded = false; // a write while we look: look once more
+        const arrived = await lookAgain(core, request);
+        if (arrived !== NO_VALUE) return arrived.value;
+      } while (flight.superseded);
     }
     if (lock === 'busy' && plan.onLockTimeout === 'throw') throw lockTimeout(key, plan);
     return await runCreator(core, flight, request, mutex);
@@ -181,14 +207,13 @@ async function takeMutex(
   { key, stored, patience = 0 }: Request,
   flight: Flight<unknown>,
 ): Promise<CacheMutex | 'busy' | 'down'> {
-  const mutex = core.mutex(stored);
   try {
-    if (!(await core.acquire(mutex, key, patience, flight.abandoned.signal))) return 'busy';
+    const mutex = core.mutex(stored);
+    return (await core.acquire(mutex, key, patience, flight.abandoned.signal)) ? mutex : 'busy';
   } catch (error) {
     core.serveAnyway(error);
     return 'down';
   }
-  return mutex;
 }
 
 /** A fresh value that somebody stored since the call read; `NO_VALUE` also when the backend fails open. */
@@ -250,8 +275,11 @@ async function store(
   try {
     await core.refreshInvalidations();
     if (creation.overtaken(key, flight)) return;
-    if (!(await core.set(key, stored, item, mutex))) core.stats.count('superseded');
+    flight.storing = core.set(key, stored, item, mutex);
+    if (!(await flight.storing)) core.stats.count('superseded');
   } catch (error) {
-    core.serveAnyway(error);
+    core.returnUnstored(error);
+  } finally {
+    flight.storing = undefined;
   }
 }

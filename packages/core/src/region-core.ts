@@ -7,7 +7,6 @@ import { type Clock, hitTime } from './clock.js';
 import { withDeadline } from './deadline.js';
 import {
   BackendTimeoutError,
-  BackendUnavailableError,
   CapabilityError,
   SerializationError,
   StockpileError,
@@ -44,6 +43,8 @@ export interface CoreOptions {
   readonly failOpen: boolean;
   /** ms for every call of the backend. */
   readonly timeout: number;
+  /** The driver was made by this region, with its clock. */
+  readonly sharesClock: boolean;
 }
 
 export class RegionCore {
@@ -57,17 +58,22 @@ export class RegionCore {
   readonly failures: CreatorFailures = new CreatorFailures();
   readonly coordination: Coordination;
   readonly flights: SingleFlight<unknown>;
+  /** Of callers that have waited for `lockTimeout`: what these create is not stored. */
+  readonly unstored: SingleFlight<unknown>;
+  /** Aborted by `close`. */
+  readonly closing: AbortController = new AbortController();
   /** A backend that stores nothing: creators are neither shared nor locked. */
   readonly bypass: boolean;
   /** The time by which hits are judged, epoch ms. */
   readonly hitTime: () => number;
   readonly #clock: Clock;
   readonly #timeout: number;
+  readonly #sharesClock: boolean;
 
   constructor(
     /** The outermost layer; `wrap` puts another around it. */
     public backend: CacheBackend,
-    { name, clock, keys, policy, timeline, stats, plan, failOpen, timeout }: CoreOptions,
+    { name, clock, keys, policy, timeline, stats, plan, failOpen, timeout, sharesClock }: CoreOptions,
   ) {
     this.name = name;
     this.keys = keys;
@@ -79,10 +85,12 @@ export class RegionCore {
     this.hitTime = hitTime(clock);
     this.timeline = timeline;
     this.#timeout = timeout;
+    this.#sharesClock = sharesClock;
     const driver = innermost(backend);
     this.bypass = driver instanceof NullBackend;
     this.coordination = coordinationOf(driver);
     this.flights = new SingleFlight(this.coordination);
+    this.unstored = new SingleFlight(this.coordination);
   }
 
   now(): number {
@@ -119,11 +127,26 @@ export class RegionCore {
     if (this.policy.invalidator.refresh !== undefined) return this.#getRefreshed(key, stored);
     let answer: Awaitable<Found>;
     try {
-      answer = this.backend.get(stored, now);
+      answer = this.backend.get(stored, this.#driverTime(now));
     } catch (error) {
       throw this.failure(error, 'get', key);
     }
     return isPromise(answer) ? this.#bounded(answer, 'get', key) : answer;
+  }
+
+  /** `get` of a synchronous backend. Whether it kept its word and answered without a promise is for the caller to see. */
+  getSync(key: string, stored: string, now: number): Found {
+    if (this.policy.invalidator.refresh !== undefined) return settled(this.get(key, stored, now));
+    try {
+      return this.backend.get(stored, this.#driverTime(now)) as Found;
+    } catch (error) {
+      throw this.failure(error, 'get', key);
+    }
+  }
+
+  /** The reading of the clock, if it is a clock that the driver goes by. */
+  #driverTime(now: number): number | undefined {
+    return this.#sharesClock ? now : undefined;
   }
 
   /** The same, once what others invalidated is known. */
@@ -139,7 +162,9 @@ export class RegionCore {
   getMulti(keys: readonly string[], stored: readonly string[], now: number): Awaitable<Found[]> {
     const { invalidator } = this.policy;
     const refreshed = invalidator.refresh && this.call('getMulti', undefined, () => invalidator.refresh?.(false));
-    return chain(refreshed, () => this.callMulti('getMulti', keys, stored, () => this.backend.getMulti(stored, now)));
+    return chain(refreshed, () =>
+      this.callMulti('getMulti', keys, stored, () => this.backend.getMulti(stored, this.#driverTime(now))),
+    );
   }
 
   /** False: the mutex was lost and nothing was stored. */
@@ -172,17 +197,18 @@ export class RegionCore {
 
   /** The mutex of a key: the backend's, else one of this process. */
   mutex(stored: string): CacheMutex {
-    return this.backend.getMutex(stored) ?? this.coordination.locks.mutex(stored);
+    const own = this.call('lock', undefined, () => this.backend.getMutex(stored)) as CacheMutex | undefined;
+    return own ?? this.coordination.locks.mutex(stored);
   }
 
   /** Waits at most `wait` ms for the holder, and as long for the backend as any call. */
-  async acquire(mutex: CacheMutex, key: string, wait: number, signal: AbortSignal): Promise<boolean> {
+  async acquire(mutex: CacheMutex, key: string, wait: number, signal?: AbortSignal): Promise<boolean> {
     // first without waiting: a backend that does not answer is not taken for a holder that is slow
     if (await this.#tryAcquire(mutex, key, 0, signal)) return true;
-    return wait > 0 && !signal.aborted && this.#tryAcquire(mutex, key, wait, signal);
+    return wait > 0 && !signal?.aborted && this.#tryAcquire(mutex, key, wait, signal);
   }
 
-  async #tryAcquire(mutex: CacheMutex, key: string, wait: number, signal: AbortSignal): Promise<boolean> {
+  async #tryAcquire(mutex: CacheMutex, key: string, wait: number, signal: AbortSignal | undefined): Promise<boolean> {
     let late = false;
     try {
       const answer = mutex.acquire({ wait, signal });
@@ -213,13 +239,19 @@ export class RegionCore {
   }
 
   /**
-   * Lets a creator's value be served though the backend failed with `error` (which is counted already); else throws
-   * it. A value that cannot be stored never keeps its caller from having it.
+   * Lets a creator serve though the backend failed with `error`, which is counted already; else throws it.
    */
   serveAnyway(error: unknown): void {
+    const ours = error instanceof ValidationError || error instanceof CapabilityError;
+    if (!this.failOpen || ours || !(error instanceof StockpileError)) throw error;
+  }
+
+  /** The same for a created value that could not be stored: what cannot be stored at all is no reason to withhold it. */
+  returnUnstored(error: unknown): void {
     if (error instanceof SerializationError || error instanceof ValueTooLargeError) return;
-    if (!this.failOpen || !(error instanceof BackendUnavailableError || error instanceof BackendTimeoutError))
-      throw error;
+    if (error instanceof ValidationError)
+      this.stats.error('store', error.key, error); // the driver refuses the key
+    else this.serveAnyway(error);
   }
 
   /** Whether what was read while `writes` was the count may be something else by now. */
@@ -227,10 +259,10 @@ export class RegionCore {
     return this.backend.capabilities.has('locks') || this.coordination.writes !== writes;
   }
 
-  /** The entry may be used no more by flights of this process, and its failures are forgotten. */
-  overtake(stored: string): void {
-    this.coordination.overtake(stored);
+  /** Before a write by its user: what is being created is outdated, and what is being stored lands first. */
+  overtake(stored: string): Awaitable<unknown> {
     this.failures.forget(stored);
+    return this.coordination.overtake(stored);
   }
 
   /** Throws unless the backend has the capability. */

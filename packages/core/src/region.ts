@@ -1,11 +1,12 @@
 /** The region: what applications talk to. Over 300 lines, since each method carries its documentation. */
 
-import type { Awaitable } from './awaitable.js';
+import { type Awaitable, attempt } from './awaitable.js';
 import type { CacheBackend, Capability } from './backend.js';
 import type { NoValue } from './cached-value.js';
 import { systemClock } from './clock.js';
 import { readConfiguration } from './config.js';
 import type { Creator } from './creator.js';
+import { withDeadline } from './deadline.js';
 import { show } from './duration.js';
 import {
   RegionAlreadyConfiguredError,
@@ -34,6 +35,7 @@ import * as operations from './operations.js';
 import {
   type ConfigureOptions,
   checkFunction,
+  checkOptions,
   type Entry,
   type GetOptions,
   type GetOrCreateOptions,
@@ -60,6 +62,9 @@ export function createRegion<V = unknown>(options: RegionOptions = {}): Region<V
   return new Region<V>(options);
 }
 
+/** The type of a created value: the region's, and where it has none, the creator's. */
+export type Created<V, T> = unknown extends V ? T : V;
+
 /**
  * Every method rejects with `RegionNotConfiguredError` before `configure`, with `RegionClosedError` after `close`, with
  * `ValidationError` for a key that is no well-formed string of 1 to 65,536 bytes or a wrong option (nothing was sent),
@@ -77,6 +82,7 @@ export class Region<V = unknown> implements AsyncDisposable {
   #closing: Promise<void> | undefined;
 
   constructor(options: RegionOptions = {}) {
+    checkOptions(options);
     const { name = 'default', namespace = name, clock = systemClock, serializer = structuredSerializer } = options;
     for (const [option, text] of Object.entries({ name, namespace })) {
       if (typeof text !== 'string' || !text.isWellFormed())
@@ -109,6 +115,7 @@ export class Region<V = unknown> implements AsyncDisposable {
    */
   configure<N extends string>(backend: N | object, options: ConfigureOptions<V, N> = {}): this {
     if (this.#closing) throw this.#unusable();
+    checkOptions(options);
     if (this.#core && !options.replaceExistingBackend) {
       throw new RegionAlreadyConfiguredError(
         `region '${this.name}' is configured with '${this.#core.backend.name}' already; to change it, pass replaceExistingBackend: true`,
@@ -118,9 +125,16 @@ export class Region<V = unknown> implements AsyncDisposable {
     if ((typeof backend !== 'string' && typeof backend !== 'object') || backend === null) {
       throw new ValidationError(`configure: needs the name of a backend or an instance, not ${show(backend)}`);
     }
-    const parts = { ...this.#parts, invalidator: this.#invalidator };
-    const core = setUp(parts, backend, options as ConfigureOptions);
-    if (this.#ownsBackend) void Promise.resolve(this.#core?.backend.close()).catch(() => {}); // replaced: nobody waits for it
+    const old = this.#core;
+    const core = setUp({ ...this.#parts, invalidator: this.#invalidator }, backend, options as ConfigureOptions, old);
+    // the old backend is replaced: nobody waits for its end, or hears how it went
+    if (old !== undefined && this.#ownsBackend)
+      void Promise.resolve(
+        attempt(
+          () => old.backend.close(),
+          () => {},
+        ),
+      ).catch(() => {});
     this.#invalidator = core.policy.invalidator;
     this.#ownsBackend = typeof backend === 'string';
     this.#core = core;
@@ -223,9 +237,10 @@ export class Region<V = unknown> implements AsyncDisposable {
    * @throws what the creator throws, unchanged; LockTimeoutError, CreatorTimeoutError, RecursiveCreationError.
    * @example await users.getOrCreate('user:1', async ({ signal }) => load(1, signal), { expirationTime: '1m' })
    */
-  getOrCreate(key: string, creator: Creator<V>, options?: GetOrCreateOptions<V>): Promise<V> {
+  getOrCreate<T extends V>(key: string, creator: Creator<T>, options?: GetOrCreateOptions<T>): Promise<Created<V, T>> {
     if (this.#core === undefined || this.#closing) return Promise.reject(this.#unusable());
-    return readThrough(this.#core, key, creator as Creator<unknown>, options as GetOrCreateOptions) as Promise<V>;
+    const value = readThrough(this.#core, key, creator as Creator<unknown>, options as GetOrCreateOptions);
+    return value as Promise<Created<V, T>>;
   }
 
   /**
@@ -333,7 +348,7 @@ export class Region<V = unknown> implements AsyncDisposable {
     return cacheMultiFunction(this as unknown as Region<unknown>, fn, options);
   }
 
-  /** Lets what runs settle, then closes a backend that `configure` made. Idempotent; what comes after is refused. */
+  /** Lets what runs settle, for at most `lockTimeout`, then closes a backend that `configure` made. Idempotent; what comes after is refused. */
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
@@ -354,7 +369,10 @@ export class Region<V = unknown> implements AsyncDisposable {
   async #close(): Promise<void> {
     const core = this.#core;
     if (core === undefined) return;
-    await core.flights.settled();
+    core.closing.abort(this.#unusable());
+    core.policy.invalidator.detach?.();
+    const settled = Promise.all([core.flights.settled(), core.unstored.settled()]);
+    await withDeadline(settled, core.plan.lockTimeout, () => new Error('a creator does not end')).catch(() => {});
     if (this.#ownsBackend) await core.call('close', undefined, () => core.backend.close());
   }
 

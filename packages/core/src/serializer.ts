@@ -20,10 +20,19 @@ export interface Serializer {
 }
 
 /** The first byte of what is stored natively. V8's own format begins with 0xff and needs no tag. */
-const TAG = { undefined: 0, null: 1, true: 2, false: 3, number: 4, utf8: 5, latin1: 6, bytes: 7, buffer: 8 } as const;
+const TAG = {
+  undefined: 0,
+  null: 1,
+  true: 2,
+  false: 3,
+  number: 4,
+  utf8: 5,
+  latin1: 6,
+  bytes: 7,
+  buffer: 8,
+  views: 9,
+} as const;
 const V8 = 0xff;
-/** V8's own tag of a Buffer or typed array; it reads these as views on the bytes it was given. */
-const V8_VIEW = 0x5c;
 
 /**
  * The default: every type of the structured clone algorithm comes back as it went in (Date, Map, Set, BigInt, typed
@@ -52,15 +61,17 @@ export const structuredSerializer: Serializer = {
         if (types.isUint8Array(value) && builtInClass(value)) {
           return tagged(Buffer.isBuffer(value) ? TAG.buffer : TAG.bytes, value);
         }
-        refuseWhatLosesItsType(value, new Set());
-        return v8Serialize(value);
+        // V8 reads Buffers and typed arrays back as views on the bytes it was given: these get a copy of their own
+        return checkTypes(value) ? tagged(TAG.views, v8Serialize(value)) : v8Serialize(value);
     }
   },
   deserialize(input) {
     const bytes = asBuffer(input);
     switch (bytes[0]) {
       case V8:
-        return v8Deserialize(bytes.includes(V8_VIEW) ? new Uint8Array(bytes) : bytes);
+        return v8Deserialize(bytes);
+      case TAG.views:
+        return v8Deserialize(new Uint8Array(bytes.subarray(1)));
       case TAG.undefined:
         return undefined;
       case TAG.null:
@@ -120,30 +131,37 @@ function tagged(tag: number, payload: Uint8Array): Uint8Array {
   return bytes;
 }
 
-/** The built-in classes whose instances V8 gives back as they were. */
-const SURVIVES = /^(?!URL$)./;
+/**
+ * Structured clone turns instances of classes into plain objects in silence: finds them before it does. Answers whether
+ * there are Buffers or typed arrays. Not recursive: data may be nested deeper than the stack.
+ */
+function checkTypes(root: unknown): boolean {
+  const seen = new Set<unknown>();
+  const open: unknown[] = [root];
+  let views = false;
+  while (open.length > 0) {
+    const value = open.pop();
+    if (typeof value === 'function' || typeof value === 'symbol') throw noForm(value);
+    if (typeof value !== 'object' || value === null || seen.has(value)) continue;
+    seen.add(value);
+    const builtIn = builtInClass(value);
+    if (builtIn === undefined || builtIn === 'URL') throw losesItsClass(value);
+    if (ArrayBuffer.isView(value)) views = true;
+    else if (Array.isArray(value) || types.isSet(value)) for (const item of value) open.push(item);
+    else if (types.isMap(value)) for (const [key, item] of value) open.push(key, item);
+    else if (builtIn === 'Object') for (const item of Object.values(value)) open.push(item);
+  }
+  return views;
+}
 
-/** Structured clone turns instances of classes into plain objects in silence: find them before it does. */
-function refuseWhatLosesItsType(value: unknown, seen: Set<object>): void {
-  if (typeof value === 'function' || typeof value === 'symbol') {
-    throw new SerializationError(
-      `${show(value)} has no serialised form: cache data, or use a backend that keeps values`,
-    );
-  }
-  if (typeof value !== 'object' || value === null || seen.has(value)) return;
-  seen.add(value);
-  if (Array.isArray(value)) {
-    for (const item of value) refuseWhatLosesItsType(item, seen);
-  } else if (types.isMap(value)) {
-    for (const pair of value) for (const part of pair) refuseWhatLosesItsType(part, seen);
-  } else if (types.isSet(value)) {
-    for (const item of value) refuseWhatLosesItsType(item, seen);
-  } else if (builtInClass(value) === 'Object') {
-    for (const name of Object.keys(value)) refuseWhatLosesItsType((value as Record<string, unknown>)[name], seen);
-  }
-  if (!SURVIVES.test(builtInClass(value) ?? '')) {
-    throw new SerializationError(
-      `an instance of class ${value.constructor?.name} would come back as a plain object: cache plain data, give the region a serializer that knows the class, or use a backend that keeps values`,
-    );
-  }
+function noForm(value: unknown): SerializationError {
+  return new SerializationError(
+    `${show(value)} has no serialised form: cache data, or use a backend that keeps values`,
+  );
+}
+
+function losesItsClass(value: object): SerializationError {
+  return new SerializationError(
+    `an instance of class ${value.constructor?.name} would come back as a plain object: cache plain data, give the region a serializer that knows the class, or use a backend that keeps values`,
+  );
 }

@@ -59,7 +59,9 @@ export class SerializingBackend extends CacheBackend {
       attempt(() => void encoded.set(key, this.#encode(key, item)), failures.noting(key));
     }
     const stored =
-      encoded.size === 0 ? [] : attempt(() => this.bytesBackend.setMulti(encoded, options), failures.noting(''));
+      encoded.size === 0
+        ? []
+        : attempt(() => this.bytesBackend.setMulti(encoded, options), failures.noting(...encoded.keys()));
     return chain(stored, (lost) => {
       failures.throwIfAny();
       return lost ?? [];

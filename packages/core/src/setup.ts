@@ -31,7 +31,12 @@ export interface RegionParts {
 const DEFAULT_TIMEOUT_MS = 2000;
 
 /** Checks everything before it makes anything: if it throws, nothing has changed. */
-export function setUp(parts: RegionParts, backend: string | object, options: ConfigureOptions): RegionCore {
+export function setUp(
+  parts: RegionParts,
+  backend: string | object,
+  options: ConfigureOptions,
+  replaced: RegionCore | undefined,
+): RegionCore {
   const { name, clock, stats, timeline, namespace } = parts;
   const { expirationTime, grace, failOpen = true, timeout, wrap = [], regionInvalidator, ...defaults } = options;
   const policy = {
@@ -63,8 +68,12 @@ export function setUp(parts: RegionParts, backend: string | object, options: Con
     plan,
     failOpen,
     timeout: timeoutMs,
+    sharesClock: typeof backend === 'string',
   });
-  policy.invalidator.attach?.(invalidationStore(core));
+  const before = replaced?.policy.invalidator;
+  if (before === policy.invalidator) before.detach?.();
+  policy.invalidator.attach?.(invalidationStore(core)); // may throw: only then is the old one let go
+  if (before !== policy.invalidator) before?.detach?.();
   return core;
 }
 
@@ -93,7 +102,10 @@ function asCacheBackend(
 function invalidationStore(core: RegionCore): InvalidationStore {
   const stored = core.keys.invalidations;
   const read = (): ReturnType<InvalidationStore['read']> =>
-    chain(core.backend.get(stored), (entry) => (entry === NO_VALUE ? undefined : entry.value));
+    chain(
+      core.call('invalidations', undefined, () => core.backend.get(stored)),
+      (entry) => (entry === NO_VALUE ? undefined : entry.value),
+    );
   return {
     now: () => core.now(),
     read,

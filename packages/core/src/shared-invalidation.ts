@@ -2,6 +2,7 @@
 
 import { type Awaitable, attempt, chain, isPromise } from './awaitable.js';
 import { type Duration, parseDuration } from './duration.js';
+import { ValidationError } from './errors.js';
 import {
   addInvalidation,
   type InvalidationStore,
@@ -25,6 +26,9 @@ export function sharedInvalidator({ pollInterval = '1s' }: { pollInterval?: Dura
   return new SharedInvalidator(parseDuration(pollInterval, 'pollInterval'));
 }
 
+/** With events the times are still read every so many poll intervals: a subscription may be broken unnoticed. */
+const TRUST_IN_EVENTS = 10;
+
 class SharedInvalidator implements RegionInvalidator {
   latest: number = -Infinity;
   #times = noInvalidations();
@@ -37,12 +41,20 @@ class SharedInvalidator implements RegionInvalidator {
   constructor(private readonly pollInterval: number) {}
 
   attach(store: InvalidationStore): void {
-    this.#subscription?.[Symbol.dispose]();
+    if (this.#store !== undefined) {
+      throw new ValidationError('regionInvalidator: this sharedInvalidator() serves another region; make one for each');
+    }
     this.#store = store;
     this.#readAt = -Infinity;
     this.#subscription = store.subscribe?.(() => {
       this.#readAt = -Infinity;
     });
+  }
+
+  detach(): void {
+    this.#subscription?.[Symbol.dispose]();
+    this.#subscription = undefined;
+    this.#store = undefined;
   }
 
   invalidate(options: Parameters<RegionInvalidator['invalidate']>[0]): Awaitable<void> {
@@ -62,10 +74,12 @@ class SharedInvalidator implements RegionInvalidator {
   refresh(force: boolean): Awaitable<void> {
     const store = this.#store;
     if (store === undefined) return;
-    if (this.#reading !== undefined) return this.#reading;
     const now = store.now();
-    const heard = this.#subscription !== undefined && this.#readAt !== -Infinity;
-    if (heard || (!force && Math.abs(now - this.#readAt) < this.pollInterval)) return;
+    if (!force) {
+      if (this.#reading !== undefined) return this.#reading;
+      const interval = this.#subscription === undefined ? this.pollInterval : this.pollInterval * TRUST_IN_EVENTS;
+      if (Math.abs(now - this.#readAt) < interval) return;
+    }
     this.#readAt = now;
     const reading = attempt(
       () => chain(store.read(), (current) => this.#adopt(timesFrom(current))),
@@ -75,10 +89,11 @@ class SharedInvalidator implements RegionInvalidator {
       },
     );
     if (!isPromise(reading)) return;
-    this.#reading = Promise.resolve(reading).finally(() => {
-      this.#reading = undefined;
+    const pending = Promise.resolve(reading).finally(() => {
+      if (this.#reading === pending) this.#reading = undefined;
     });
-    return this.#reading;
+    this.#reading = pending;
+    return pending;
   }
 
   /** Times only grow: an answer that is older than what is known takes nothing back. */

@@ -1,6 +1,7 @@
 /** One creation at a time for each key of this process: who runs, who joins, and who was overtaken. */
 
 import { untilAborted } from './abort.js';
+import { type Awaitable, isPromise } from './awaitable.js';
 import { LocalLocks } from './mutex.js';
 
 /** What a flight ends with that was not to wait for the mutex while another process creates: its callers look again. */
@@ -14,6 +15,8 @@ export class Claim {
   creating = false;
   /** Gives the mutex back early, for those who come after the write. */
   onSuperseded: () => void = () => {};
+  /** The write of its result, while it is under way: who overtakes it now writes after it. */
+  storing: Awaitable<unknown>;
 
   /** `region`: whose creation it is; compared only. */
   constructor(readonly region: object) {}
@@ -126,20 +129,28 @@ export class Coordination {
   }
 
   /** `key` is written or deleted by its user: what is being created for it is outdated. */
-  overtake(key: string): void {
+  overtake(key: string): Awaitable<unknown> {
     this.writes++;
-    if (this.#claims.size === 0) return;
-    for (const claim of this.#claims.get(key) ?? []) claim.supersede();
+    if (this.#claims.size === 0) return undefined;
+    return supersede(this.#claims.get(key) ?? []);
   }
 
   /** All keys that begin with `prefix` are cleared, or invalidated for `region` alone. */
-  overtakeAll(prefix: string, region?: object): void {
+  overtakeAll(prefix: string, region?: object): Awaitable<unknown> {
     this.writes++;
-    for (const [key, claims] of this.#claims) {
-      if (!key.startsWith(prefix)) continue;
-      for (const claim of claims) if (region === undefined || claim.region === region) claim.supersede();
-    }
+    const claims = [...this.#claims].flatMap(([key, claims]) => (key.startsWith(prefix) ? [...claims] : []));
+    return supersede(claims.filter((claim) => region === undefined || claim.region === region));
   }
+}
+
+/** Settles when what these claims are storing has landed. */
+function supersede(claims: Iterable<Claim>): Awaitable<unknown> {
+  const landing: PromiseLike<unknown>[] = [];
+  for (const claim of claims) {
+    claim.supersede();
+    if (isPromise(claim.storing)) landing.push(claim.storing);
+  }
+  return landing.length === 0 ? undefined : Promise.allSettled(landing);
 }
 
 const coordinations = new WeakMap<object, Coordination>();

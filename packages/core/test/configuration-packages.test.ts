@@ -119,7 +119,7 @@ describe('configure with a name that is not registered', () => {
         }
         registerBackend('foo', () => new Own());`,
       ),
-      ...backendPackage('stockpile-backend-foo', 'foo', 'community'),
+      ...backendPackage('@stockpile/backend-foo', 'foo', 'official'),
     });
     expect(await output(folder, 'main.mjs')).toBe('own own');
   });

@@ -19,7 +19,7 @@ const FOREVER = { ttl: Infinity };
 
 const metadata = fc.record(
   {
-    createdAt: fc.oneof(fc.nat(), fc.double({ noNaN: true })),
+    createdAt: fc.oneof(fc.nat(), fc.double({ noNaN: true, noDefaultInfinity: true })),
     expirationTime: fc.oneof(fc.nat(), fc.constant(Infinity)),
     creationTime: fc.nat(),
     tags: fc.array(fc.string({ unit: 'grapheme' }), { minLength: 1, maxLength: 4 }),

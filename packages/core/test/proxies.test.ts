@@ -222,6 +222,7 @@ describe('what a proxy does not override', () => {
       'setMulti',
       'get',
       'getMulti',
+      'get', // whether the counter is one to count on
       'increment',
       'delete',
       'deleteMulti',

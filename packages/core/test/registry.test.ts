@@ -2,7 +2,8 @@
 
 import { describe, expect, jest, test } from '@jest/globals';
 import { MemoryBackend } from '@stockpile/backend-memory';
-import { type BackendFactory, createRegion, findBackend, registerBackend } from '@stockpile/core';
+import { type BackendFactory, createRegion, registerBackend } from '@stockpile/core';
+import { findBackend } from '../src/registry.js';
 
 const VALIDATION = expect.objectContaining({ code: 'ERR_STOCKPILE_VALIDATION' });
 

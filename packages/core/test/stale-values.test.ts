@@ -144,6 +144,16 @@ describe.each(KINDS)('over $kind', (kind) => {
     expect(await region.getOrCreate('a', () => 'new')).toBe('new');
   });
 
+  test('30: what the backend still holds beyond the grace of this call is created in the foreground', async () => {
+    const { clock, region } = setUp(kind, { expirationTime: '1h', grace: 500, background: true });
+    await region.set('a', 'old');
+    clock.advance(1499);
+    expect(await region.getOrCreate('a', () => 'new', { expirationTime: 1000, shouldCache: () => false })).toBe('old');
+    await settle();
+    clock.advance(1);
+    expect(await region.getOrCreate('a', ({ stale }) => [stale], { expirationTime: 1000 })).toEqual([NO_VALUE]);
+  });
+
   test('31: who waited for the mutex of a stale key uses the value that arrived', async () => {
     const setup = setUp(kind, { expirationTime: 1000, stale: 'wait' });
     const { region } = setup;

@@ -208,6 +208,12 @@ describe.each(VARIANTS)('stats() of %s over %s', (_face, backend, of) => {
     await of(region).get('k');
     clock.time += 1000;
     await of(region).getEntry('k');
+    class Failing extends ProxyBackend {
+      override get(): never {
+        throw new Error('down');
+      }
+    }
+    await failureOf(() => of(aged({ wrap: [Failing] }).region).get('k'));
     expect(spies.map(({ mock }) => mock.calls.length)).toEqual([0, 0, 0, 0]);
     expect(started).not.toHaveBeenCalled();
     // who comes late hears what comes later
