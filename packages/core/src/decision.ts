@@ -19,7 +19,7 @@ export function decide(core: RegionCore, stored: string, state: Freshness, plan:
     if (core.failures.backingOff(stored, core.now())) return 'serve';
     if (plan.background !== false) return running || failure !== undefined ? 'serve' : 'behind';
     if (running && !waitsForNew(state, plan)) return 'serve';
-    if (failure !== undefined && state === 'early') return 'serve';
+    if (failure !== undefined && servesOnError(state, plan)) return 'serve';
   }
   if (failure !== undefined) throw failure.error;
   return running ? 'join' : 'create';

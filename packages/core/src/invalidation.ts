@@ -93,7 +93,9 @@ export function verdictOf(times: InvalidationTimes, { createdAt, tags }: Invalid
 }
 
 export function latestOf(times: InvalidationTimes): number {
-  return Math.max(times.hard, times.soft, ...times.hardTags.values(), ...times.softTags.values());
+  let latest = Math.max(times.hard, times.soft);
+  for (const byTag of [times.hardTags, times.softTags]) for (const at of byTag.values()) latest = Math.max(latest, at);
+  return latest;
 }
 
 function forgetBefore(byTag: Map<string, number>, time: number): void {

@@ -7,12 +7,13 @@ import { NO_VALUE } from './cached-value.js';
 import { type Duration, show } from './duration.js';
 import { ValidationError } from './errors.js';
 import { judge } from './freshness.js';
+import { settled } from './guarded-backend.js';
 import { checkKey } from './key.js';
 import type { KeyEvent } from './key-events.js';
 import { MAX_TIMER_MS } from './mutex.js';
 import { get, ownKey } from './operations.js';
 import { checkSignal, optionalMs } from './options.js';
-import { type RegionCore, settled } from './region-core.js';
+import type { RegionCore } from './region-core.js';
 
 /** How many entries are read at once. */
 const PAGE = 100;

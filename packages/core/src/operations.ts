@@ -5,9 +5,10 @@ import { type CachedValue, NO_VALUE, type NoValue } from './cached-value.js';
 import { show } from './duration.js';
 import { ValidationError } from './errors.js';
 import { ageOf, expirationOf, type Freshness, isPlainlyFresh, judge, missReason } from './freshness.js';
+import { settled } from './guarded-backend.js';
 import type { InvalidateOptions } from './invalidation.js';
 import { checkOptions, checkTags, type Entry, type GetOptions, optionalMs, type SetOptions } from './options.js';
-import { type Found, type RegionCore, settled } from './region-core.js';
+import type { Found, RegionCore } from './region-core.js';
 
 /** What `setMulti` takes. */
 export type Items<V> = ReadonlyMap<string, V> | Iterable<readonly [string, V]> | Readonly<Record<string, V>>;

@@ -10,12 +10,13 @@ import { asCreation, type CreatorContext, refuseRecursion } from './creator.js';
 import { decide, servesOnError } from './decision.js';
 import { ValidationError } from './errors.js';
 import { type Freshness, isGone, isNewer, missReason, staleOf } from './freshness.js';
+import { settled } from './guarded-backend.js';
 import { staleValues } from './multi-ask.js';
 import { alignAnswer, type MultiAnswer, type MultiCreatorContext } from './multi-creator.js';
 import type { CacheMutex } from './mutex.js';
 import type { GetOrCreateOptions, Plan } from './options.js';
 import { lockTimeout } from './read-through.js';
-import { type Found, type RegionCore, settled } from './region-core.js';
+import type { Found, RegionCore } from './region-core.js';
 import { BUSY, Claim } from './single-flight.js';
 
 /** A creator that answers without a promise. */

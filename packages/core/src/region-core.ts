@@ -1,20 +1,13 @@
-/** A configured region, below its methods: the keys, the rules, and every call of the backend with its bound. */
+/** A configured region, below its methods: the keys, the rules, the reads and writes of entries. */
 
-import { type Awaitable, attempt, chain, isPromise } from './awaitable.js';
+import { type Awaitable, chain, isPromise } from './awaitable.js';
 import type { CacheBackend, Capability } from './backend.js';
 import { type CachedValue, type Metadata, NO_VALUE, type NoValue } from './cached-value.js';
 import { type Clock, hitTime } from './clock.js';
-import { withDeadline } from './deadline.js';
-import {
-  BackendTimeoutError,
-  CapabilityError,
-  SerializationError,
-  StockpileError,
-  ValidationError,
-  ValueTooLargeError,
-} from './errors.js';
+import { CapabilityError, ValidationError } from './errors.js';
 import { CreatorFailures } from './failures.js';
 import { expirationOf, type Freshness, type FreshnessPolicy, isEarly, judge, ttlOf } from './freshness.js';
+import { GuardedBackend, type GuardOptions, settled } from './guarded-backend.js';
 import type { Timeline } from './invalidation.js';
 import type { KeySpace } from './key.js';
 import type { CacheMutex } from './mutex.js';
@@ -22,8 +15,6 @@ import { NullBackend } from './null-backend.js';
 import { type GetOrCreateOptions, type Plan, planOf } from './options.js';
 import { innermost } from './proxy.js';
 import { type Coordination, coordinationOf, SingleFlight } from './single-flight.js';
-import type { Stats } from './stats.js';
-import { typedFailure } from './typed-failure.js';
 
 export type Found = CachedValue | NoValue;
 
@@ -31,30 +22,22 @@ export type Found = CachedValue | NoValue;
 type Given = { readonly [P in Exclude<keyof Metadata, 'createdAt'>]?: Metadata[P] | undefined };
 
 /** What `configure` decides. */
-export interface CoreOptions {
-  readonly name: string;
+export interface CoreOptions extends GuardOptions {
   readonly clock: Clock;
   readonly keys: KeySpace;
   readonly policy: FreshnessPolicy;
   readonly timeline: Timeline;
-  readonly stats: Stats;
   /** The defaults of all calls. */
   readonly plan: Plan;
-  readonly failOpen: boolean;
-  /** ms for every call of the backend. */
-  readonly timeout: number;
   /** The driver was made by this region, with its clock. */
   readonly sharesClock: boolean;
 }
 
-export class RegionCore {
-  readonly name: string;
+export class RegionCore extends GuardedBackend {
   readonly keys: KeySpace;
   readonly policy: FreshnessPolicy;
-  readonly stats: Stats;
-  readonly plan: Plan;
-  readonly failOpen: boolean;
   readonly timeline: Timeline;
+  readonly plan: Plan;
   readonly failures: CreatorFailures = new CreatorFailures();
   readonly coordination: Coordination;
   readonly flights: SingleFlight<unknown>;
@@ -67,25 +50,17 @@ export class RegionCore {
   /** The time by which hits are judged, epoch ms. */
   readonly hitTime: () => number;
   readonly #clock: Clock;
-  readonly #timeout: number;
   readonly #sharesClock: boolean;
 
-  constructor(
-    /** The outermost layer; `wrap` puts another around it. */
-    public backend: CacheBackend,
-    { name, clock, keys, policy, timeline, stats, plan, failOpen, timeout, sharesClock }: CoreOptions,
-  ) {
-    this.name = name;
-    this.keys = keys;
-    this.policy = policy;
-    this.stats = stats;
-    this.plan = plan;
-    this.failOpen = failOpen;
-    this.#clock = clock;
-    this.hitTime = hitTime(clock);
-    this.timeline = timeline;
-    this.#timeout = timeout;
-    this.#sharesClock = sharesClock;
+  constructor(backend: CacheBackend, options: CoreOptions) {
+    super(backend, options);
+    this.keys = options.keys;
+    this.policy = options.policy;
+    this.timeline = options.timeline;
+    this.plan = options.plan;
+    this.#clock = options.clock;
+    this.hitTime = hitTime(options.clock);
+    this.#sharesClock = options.sharesClock;
     const driver = innermost(backend);
     this.bypass = driver instanceof NullBackend;
     this.coordination = coordinationOf(driver);
@@ -131,7 +106,7 @@ export class RegionCore {
     } catch (error) {
       throw this.failure(error, 'get', key);
     }
-    return isPromise(answer) ? this.#bounded(answer, 'get', key) : answer;
+    return isPromise(answer) ? this.call('get', key, () => answer) : answer;
   }
 
   /** `get` of a synchronous backend. Whether it kept its word and answered without a promise is for the caller to see. */
@@ -201,57 +176,10 @@ export class RegionCore {
     return own ?? this.coordination.locks.mutex(stored);
   }
 
-  /** Waits at most `wait` ms for the holder, and as long for the backend as any call. */
-  async acquire(mutex: CacheMutex, key: string, wait: number, signal?: AbortSignal): Promise<boolean> {
-    // first without waiting: a backend that does not answer is not taken for a holder that is slow
-    if (await this.#tryAcquire(mutex, key, 0, signal)) return true;
-    return wait > 0 && !signal?.aborted && this.#tryAcquire(mutex, key, wait, signal);
-  }
-
-  async #tryAcquire(mutex: CacheMutex, key: string, wait: number, signal: AbortSignal | undefined): Promise<boolean> {
-    let late = false;
-    try {
-      const answer = mutex.acquire({ wait, signal });
-      if (!isPromise(answer)) return answer;
-      answer.then(
-        (ours) => ours && late && this.release(mutex, key),
-        () => {},
-      );
-      return await withDeadline(answer, wait + this.#timeout, () => this.#late('lock'));
-    } catch (error) {
-      late = true;
-      throw this.failure(error, 'lock', key);
-    }
-  }
-
-  /** Gives a lock back; that it was lost, or that the backend is down, harms nobody here. */
-  release(mutex: CacheMutex, key: string): Awaitable<unknown> {
-    return attempt(
-      () => this.call('unlock', key, () => mutex.release()),
-      () => false,
-    );
-  }
-
   /** Learns of invalidations by others before a created value is stored. */
   refreshInvalidations(): Awaitable<void> {
     const { invalidator } = this.policy;
     return invalidator.refresh && this.call('invalidations', undefined, () => invalidator.refresh?.(true));
-  }
-
-  /**
-   * Lets a creator serve though the backend failed with `error`, which is counted already; else throws it.
-   */
-  serveAnyway(error: unknown): void {
-    const ours = error instanceof ValidationError || error instanceof CapabilityError;
-    if (!this.failOpen || ours || !(error instanceof StockpileError)) throw error;
-  }
-
-  /** The same for a created value that could not be stored: what cannot be stored at all is no reason to withhold it. */
-  returnUnstored(error: unknown): void {
-    if (error instanceof SerializationError || error instanceof ValueTooLargeError) return;
-    if (error instanceof ValidationError)
-      this.stats.error('store', error.key, error); // the driver refuses the key
-    else this.serveAnyway(error);
   }
 
   /** Whether what was read while `writes` was the count may be something else by now. */
@@ -273,60 +201,4 @@ export class RegionCore {
       { region: this.name },
     );
   }
-
-  /** Any call of the backend: bounded by the timeout, failing with a typed error that is counted. */
-  call<T>(operation: string, key: string | undefined, work: () => Awaitable<T>): Awaitable<T> {
-    let answer: Awaitable<T>;
-    try {
-      answer = work();
-    } catch (error) {
-      throw this.failure(error, operation, key);
-    }
-    return isPromise(answer) ? this.#bounded(answer, operation, key) : answer;
-  }
-
-  /** The same for many keys: an error names those of `keys` that it concerns. */
-  callMulti<T>(
-    operation: string,
-    keys: readonly string[],
-    stored: readonly string[],
-    work: () => Awaitable<T>,
-  ): Awaitable<T> {
-    return attempt(
-      () => this.call(operation, undefined, work),
-      (error) => {
-        if (error instanceof StockpileError) error.keys = error.keys?.map((key) => keys[stored.indexOf(key)] ?? key);
-        throw error;
-      },
-    );
-  }
-
-  #bounded<T>(answer: PromiseLike<T>, operation: string, key: string | undefined): Promise<T> {
-    return withDeadline(answer, this.#timeout, () => this.#late(operation)).catch((error) => {
-      throw this.failure(error, operation, key);
-    });
-  }
-
-  #late(operation: string): BackendTimeoutError {
-    return new BackendTimeoutError(
-      `${operation}: backend '${this.backend.name}' gave no answer within timeout, ${this.#timeout} ms`,
-    );
-  }
-
-  /** The typed form of what a backend threw, counted and published. */
-  failure(error: unknown, operation: string, key: string | undefined): StockpileError {
-    const typed = typedFailure(error, `${operation}: backend '${this.backend.name}'`);
-    typed.region ??= this.name;
-    typed.key ??= key;
-    if (!(typed instanceof ValidationError || typed instanceof CapabilityError))
-      this.stats.error(operation, key, typed);
-    return typed;
-  }
-}
-
-/** The answer of a synchronous backend. One that answers with a promise all the same breaks its contract. */
-export function settled<T>(answer: Awaitable<T>): T {
-  if (!isPromise(answer)) return answer;
-  answer.then(undefined, () => {});
-  throw new CapabilityError("the backend declares 'sync' and answered with a promise");
 }

@@ -1,12 +1,13 @@
 /** `region.sync`: the region's operations without promises, for backends that answer at once. */
 
 import type { NoValue } from './cached-value.js';
+import { settled } from './guarded-backend.js';
 import type { InvalidateOptions } from './invalidation.js';
 import { entriesOfSync, type KeysOptions, keysOfSync } from './key-watch.js';
 import * as operations from './operations.js';
 import type { Entry, GetOptions, GetOrCreateOptions, SetOptions } from './options.js';
 import { readThroughMultiSync, readThroughSync, type SyncCreator, type SyncMultiCreator } from './read-through-sync.js';
-import { type RegionCore, settled } from './region-core.js';
+import type { RegionCore } from './region-core.js';
 
 /** Each method as in `Region`; it throws what the other rejects with, and never blocks the event loop. */
 export class SyncRegion<V = unknown> {

@@ -1,0 +1,58 @@
+/**
+ * The loops around the measured calls. Each contender gets one compiled for it alone: in a shared loop V8 would see many
+ * targets at one call, inline none of them, and charge the fast contenders most.
+ */
+
+import type { Batch } from './harness.js';
+import { keys, SLICE, slices, type Value } from './workload.js';
+
+type Answer = Value | undefined | symbol;
+
+/** Calls that answer with the value of their key; checked. */
+export function reads(operation: (key: string, i: number) => Answer): Batch {
+  return compile(operation, keys, ids, '', CHECKED);
+}
+
+export function awaitedReads(operation: (key: string, i: number) => Promise<Answer>): Batch {
+  return compile(operation, keys, ids, 'await', CHECKED);
+}
+
+/** Calls for 100 keys that answer with the value of the last. */
+export function multiReads(operation: (keys: readonly string[]) => Answer): Batch {
+  return compile(operation, slices, lastIds, '', CHECKED);
+}
+
+/** Calls for 100 keys that answer with all values; the last is checked. */
+export function awaitedMultiReads(operation: (keys: readonly string[]) => Promise<readonly Answer[]>): Batch {
+  return compile(operation, slices, lastIds, 'await', `if (answer[${SLICE - 1}].id !== ids[k]) wrong++`);
+}
+
+/** Calls whose answer says nothing. */
+export function awaitedWrites(operation: (key: string, i: number) => Promise<unknown>): Batch {
+  return compile(operation, keys, ids, 'await', 'if (answer === ids) wrong++');
+}
+
+const CHECKED = 'if (answer.id !== ids[k]) wrong++';
+const ids = keys.map((_, i) => i);
+const lastIds = slices.map((_, i) => (i + 1) * SLICE - 1);
+let compiled = 0;
+
+function compile(
+  operation: unknown,
+  inputs: readonly unknown[],
+  ids: readonly number[],
+  wait: '' | 'await',
+  check: string,
+): Batch {
+  const source = `/* ${++compiled}: the same text twice would share its feedback */
+    return ${wait && 'async'} (n) => {
+      let wrong = 0;
+      for (let i = 0, k = 0; i < n; i++) {
+        const answer = ${wait} operation(inputs[k], k);
+        ${check};
+        if (++k === inputs.length) k = 0;
+      }
+      return wrong;
+    }`;
+  return new Function('operation', 'inputs', 'ids', source)(operation, inputs, ids) as Batch;
+}

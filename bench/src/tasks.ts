@@ -1,0 +1,38 @@
+/** What runs in processes of its own: each comparison, so that none inherits what another has taught V8 or left in the heap. */
+
+import { fork } from 'node:child_process';
+import { type GateResult, runGate } from './gate.js';
+import { GROUPS } from './groups/index.js';
+import { measure, type Rounds, type Settings } from './harness.js';
+import { bytesPerEntry, type Holder, type ValueKind } from './heap.js';
+
+interface Tasks {
+  gate: { input: null; result: Record<string, GateResult> };
+  /** `failed`: subjects that get no number. */
+  group: { input: { group: string; settings: Settings; failed: readonly string[] }; result: Rounds };
+  heap: { input: { holder: Holder; kind: ValueKind }; result: number };
+}
+export type Task = keyof Tasks;
+
+export const tasks: { readonly [T in Task]: (input: Tasks[T]['input']) => Promise<Tasks[T]['result']> } = {
+  gate: () => runGate(),
+  async group({ group, settings, failed }) {
+    const contenders = (await GROUPS[group]?.contenders()) ?? [];
+    return measure(
+      contenders.filter(({ subject }) => subject === undefined || !failed.includes(subject)),
+      settings,
+    );
+  },
+  heap: async ({ holder, kind }) => bytesPerEntry(holder, kind),
+};
+
+/** Runs a task in a fresh process. */
+export function inChild<T extends Task>(task: T, input: Tasks[T]['input']): Promise<Tasks[T]['result']> {
+  return new Promise((resolve, reject) => {
+    const worker = new URL('./worker.js', import.meta.url);
+    const child = fork(worker, [task, JSON.stringify(input)], { execArgv: ['--expose-gc'] });
+    child.on('message', (result) => resolve(result as Tasks[T]['result']));
+    child.on('error', reject);
+    child.on('exit', (code) => reject(new Error(`${task} ${JSON.stringify(input)}: its process ended with ${code}`)));
+  });
+}
