@@ -134,6 +134,10 @@ export class LruBackend extends CacheBackend {
     return this.#clone ? { value: cloneValue(entry.value, 'lru'), metadata: entry.metadata } : entry;
   }
 
+  override getMulti(keys: readonly string[], now?: number): (CachedValue | NoValue)[] {
+    return keys.map((key) => this.get(key, now));
+  }
+
   override set(key: string, item: CachedValue, { ttl }: WriteOptions): boolean {
     return this.#store(key, item, this.#deadline(ttl));
   }

@@ -54,6 +54,10 @@ export class MemoryPickleBackend extends BytesBackend {
     return entry === undefined ? NO_VALUE : entry.bytes;
   }
 
+  override getMulti(keys: readonly string[], now?: number): (Uint8Array | NoValue)[] {
+    return keys.map((key) => this.get(key, now));
+  }
+
   /** Keeps `bytes` as they are: `SerializingBackend` makes new ones for every write. */
   override set(key: string, bytes: Uint8Array, { ttl }: WriteOptions): boolean {
     return this.#store(key, bytes, this.#entries.deadline(ttl));

@@ -81,6 +81,10 @@ export class MemoryBackend extends CacheBackend {
     return this.#clone ? { value: cloneValue(entry.value, 'memory'), metadata: entry.metadata } : entry;
   }
 
+  override getMulti(keys: readonly string[], now?: number): (CachedValue | NoValue)[] {
+    return keys.map((key) => this.get(key, now));
+  }
+
   override set(key: string, item: CachedValue, { ttl }: WriteOptions): boolean {
     return this.#store(key, item, this.#entries.deadline(ttl));
   }

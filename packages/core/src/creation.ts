@@ -3,6 +3,7 @@
 import { type CachedValue, NO_VALUE } from './cached-value.js';
 import { CreationNotes, type CreatorContext } from './creator.js';
 import { ValidationError } from './errors.js';
+import type { MultiCreatorContext } from './multi-creator.js';
 import type { Plan } from './options.js';
 import type { RegionCore } from './region-core.js';
 import type { Claim } from './single-flight.js';
@@ -30,19 +31,52 @@ export class Creation {
     }
   }
 
-  context(key: string, stale: unknown, signal: AbortSignal): CreatorContext {
-    return { key, stale, signal, ...this.notes.writers() };
+  context(key: string, stale: unknown, signal: () => AbortSignal): CreatorContext {
+    const { setExpirationTime, doNotCache, tags } = this.notes.writers();
+    return {
+      key,
+      stale,
+      get signal() {
+        return signal();
+      },
+      setExpirationTime,
+      doNotCache,
+      tags,
+    };
+  }
+
+  multiContext(
+    keys: readonly string[],
+    stale: ReadonlyMap<string, unknown>,
+    signal: () => AbortSignal,
+  ): MultiCreatorContext {
+    const { setExpirationTime, doNotCache, tags } = this.notes.writers();
+    return {
+      keys,
+      stale,
+      get signal() {
+        return signal();
+      },
+      setExpirationTime,
+      doNotCache,
+      tags,
+    };
   }
 
   /** Runs the creator, traced and counted; its failure is remembered for `stored` as the plan says. */
-  async run<T>(asked: Asked, stored: readonly string[], abandoned: AbortSignal, work: () => Promise<T>): Promise<T> {
+  async run<T>(
+    asked: Asked,
+    stored: readonly string[],
+    wasAbandoned: () => boolean,
+    work: () => Promise<T>,
+  ): Promise<T> {
     const traced = creations.hasSubscribers ? () => creations.tracePromise(work, this.#message(asked)) : work;
     try {
       const value = await traced();
       this.#succeeded(stored);
       return value;
     } catch (error) {
-      if (!abandoned.aborted) this.#failed(stored, error); // that all callers have left is no failure of the creator
+      if (!wasAbandoned()) this.#failed(stored, error); // that all callers have left is no failure of the creator
       throw error;
     }
   }

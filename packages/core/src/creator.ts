@@ -102,16 +102,21 @@ export function refuseRecursion(region: object, stored: string, key: string): vo
   }
 }
 
-/** `work` with a signal that is aborted by `abandoned` and after `timeout` ms; then rejects. */
+/** `work` with a signal, made when asked for, that is aborted as `abandoned` is and after `timeout` ms; then rejects. */
 export function bounded<T>(
-  work: (signal: AbortSignal) => Awaitable<T>,
-  abandoned: AbortSignal,
+  work: (signal: () => AbortSignal) => Awaitable<T>,
+  abandoned: () => AbortSignal,
   timeout: number,
   what: string,
 ): Promise<T> {
   if (timeout === Infinity) return new Promise((resolve) => resolve(work(abandoned)));
   const late = new AbortController();
-  const outcome = new Promise<T>((resolve) => resolve(work(AbortSignal.any([abandoned, late.signal]))));
+  let both: AbortSignal | undefined;
+  const signal = (): AbortSignal => {
+    both ??= AbortSignal.any([abandoned(), late.signal]);
+    return both;
+  };
+  const outcome = new Promise<T>((resolve) => resolve(work(signal)));
   return withDeadline(outcome, timeout, () => {
     const error = new CreatorTimeoutError(`the creator of ${what} took longer than creatorTimeout, ${timeout} ms`);
     late.abort(error);

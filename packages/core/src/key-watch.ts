@@ -60,22 +60,27 @@ async function* names(core: RegionCore, options: KeysOptions = {}): AsyncGenerat
   const driver = core.require('enumerate');
   const found = await core.call('keys', undefined, () => driver.keys(core.keys.prefix + prefix));
   const iterator = Symbol.asyncIterator in found ? found[Symbol.asyncIterator]() : found[Symbol.iterator]();
+  let answered = true;
   try {
     for (;;) {
+      answered = false;
       const next = await core.call('keys', undefined, () => iterator.next());
+      answered = true;
       if (next.done) return;
       const key = ownKey(core, next.value, prefix);
       if (key !== undefined) yield { stored: next.value, key };
     }
   } finally {
-    await core.call('keys', undefined, () => iterator.return?.());
+    // one that failed or is silent would not end either
+    if (answered) await core.call('keys', undefined, () => iterator.return?.());
   }
 }
 
 function* namesSync(core: RegionCore, options: KeysOptions = {}): Generator<Name, void, undefined> {
   const { prefix = '' } = options;
   const driver = core.require('enumerate');
-  const iterator = (driver.keys(core.keys.prefix + prefix) as Iterable<string>)[Symbol.iterator]();
+  const found = core.call('keys', undefined, () => driver.keys(core.keys.prefix + prefix) as Iterable<string>);
+  const iterator = settled(found)[Symbol.iterator]();
   try {
     for (;;) {
       const next = settled(core.call('keys', undefined, () => iterator.next()));

@@ -42,7 +42,8 @@ function serve(
   expirationTime?: number,
   ignoreExpiration?: boolean,
 ): unknown {
-  const state = judge(entry, key, now, core.policy, expirationTime);
+  const plain = entry !== NO_VALUE && expirationTime === undefined && isPlainlyFresh(entry, now, core.policy);
+  const state = plain ? 'fresh' : judge(entry, key, now, core.policy, expirationTime);
   if (entry === NO_VALUE || (state !== 'fresh' && !ignoreExpiration)) return missed(core, key, state);
   core.stats.hit(key);
   return entry.value;
@@ -79,9 +80,15 @@ export function getMulti(core: RegionCore, keys: Iterable<string>, options: GetO
   if (asked.length === 0) return [];
   const stored = asked.map((key) => core.keys.stored(key));
   const now = core.hitTime();
-  return chain(core.getMulti(asked, stored, now), (found) =>
-    asked.map((key, i) => serve(core, key, found[i] as Found, now, expirationTime, options.ignoreExpiration)),
-  );
+  const found = core.getMulti(asked, stored, now);
+  const serveAll = (entries: readonly Found[]): unknown[] => {
+    const values: unknown[] = [];
+    for (let i = 0; i < asked.length; i++) {
+      values.push(serve(core, asked[i] as string, entries[i] as Found, now, expirationTime, options.ignoreExpiration));
+    }
+    return values;
+  };
+  return isPromise(found) ? found.then(serveAll) : serveAll(found);
 }
 
 export function set(core: RegionCore, key: string, value: unknown, options: SetOptions = {}): Awaitable<void> {

@@ -7,7 +7,7 @@
  * and reads that again in the next round.
  */
 
-import { onAbort, untilAborted } from './abort.js';
+import { untilAborted } from './abort.js';
 import { type CachedValue, NO_VALUE } from './cached-value.js';
 import { Creation, checkCreator } from './creation.js';
 import { asCreation, bounded, refuseRecursion } from './creator.js';
@@ -21,7 +21,7 @@ import type { CacheMutex } from './mutex.js';
 import type { GetOrCreateOptions, Plan } from './options.js';
 import { lockTimeout } from './read-through.js';
 import type { Found, RegionCore } from './region-core.js';
-import { BUSY, type Flight } from './single-flight.js';
+import { BUSY, type Flight, GAVE_UP } from './single-flight.js';
 
 export async function readThroughMulti(
   core: RegionCore,
@@ -47,7 +47,7 @@ export async function readThroughMulti(
 class MultiRead {
   readonly values = new Map<string, unknown>();
   /** Aborted when the caller has left and nobody joined its flights. */
-  readonly abandoned = new AbortController();
+  #abandoned: AbortController | undefined;
   /** Those that still run. */
   readonly #flights = new Set<Flight<unknown>>();
   readonly #giveUpAt: number;
@@ -68,7 +68,7 @@ class MultiRead {
     let open = asks;
     let { plan } = this;
     while (open.length > 0) {
-      this.abandoned.signal.throwIfAborted();
+      this.#throwIfAbandoned();
       const { writes } = this.core.coordination;
       await this.#read(open, plan);
       plan = this.#patient; // what was waited for is used, not renewed at once
@@ -84,9 +84,19 @@ class MultiRead {
     this.#abandonIfAlone(reason);
   }
 
+  #signal(): AbortSignal {
+    this.#abandoned ??= new AbortController();
+    return this.#abandoned.signal;
+  }
+
+  #throwIfAbandoned(): void {
+    this.#abandoned?.signal.throwIfAborted();
+  }
+
   #abandonIfAlone(reason: unknown): void {
     for (const flight of this.#flights) if (flight.callers > 0) return;
-    this.abandoned.abort(reason);
+    this.#signal();
+    this.#abandoned?.abort(reason);
   }
 
   async #read(open: readonly Ask[], plan: Plan): Promise<void> {
@@ -127,10 +137,16 @@ class MultiRead {
       } else {
         refuseRecursion(core, stored, key);
         if (decision === 'join') core.stats.count('waits');
-        if (decision === 'join' && !ask.gaveUp) {
+        // who has given up joins only those who have given up too
+        const running = ask.gaveUp
+          ? core.unstored.get(stored)
+          : decision === 'join'
+            ? core.flights.get(stored)
+            : undefined;
+        if (running !== undefined) {
           // at once: a caller that comes later might find the flight abandoned
-          ask.joined = core.flights.get(stored)?.join(plan.signal);
-          ask.joined?.catch(() => {});
+          ask.joined = running.join(plan.signal);
+          ask.joined.catch(() => {});
           sorted.joined.push(ask);
         } else sorted.ours.push(ask);
       }
@@ -176,7 +192,7 @@ class MultiRead {
           ours = await this.#lookAgain(ours);
         } while (ours.some(({ flight }) => flight?.superseded));
       }
-      this.abandoned.signal.throwIfAborted();
+      this.#throwIfAbandoned();
       if (ours.length > 0) await this.#create(ours, behind);
       return elsewhere.filter((ask) => !this.values.has(ask.key));
     } catch (error) {
@@ -203,7 +219,7 @@ class MultiRead {
     this.#flights.add(flight);
     const done = (): unknown => this.#flights.delete(flight);
     flight.promise.then(done, done);
-    onAbort(flight.abandoned.signal, () => this.#abandonIfAlone(flight.abandoned.signal.reason));
+    flight.onAbandoned = (reason) => this.#abandonIfAlone(reason);
   }
 
   /** Takes what is free without waiting; answers with those that others hold and that are to be waited for. */
@@ -231,7 +247,7 @@ class MultiRead {
   async #takeMutex(ask: Ask): Promise<void> {
     const { core } = this;
     const mutex = core.mutex(ask.stored);
-    if (!(await core.acquire(mutex, ask.key, 0, this.abandoned.signal))) return;
+    if (!(await core.acquire(mutex, ask.key, 0))) return;
     ask.mutex = mutex;
   }
 
@@ -268,14 +284,18 @@ class MultiRead {
       plan,
       asks.flatMap((ask) => ask.flight ?? []),
     );
-    const work = async (signal: AbortSignal): Promise<unknown[]> =>
-      alignAnswer(await this.creator(keys, { keys, stale, signal, ...creation.notes.writers() }), keys);
+    const work = async (signal: () => AbortSignal): Promise<unknown[]> =>
+      alignAnswer(await this.creator(keys, creation.multiContext(keys, stale, signal)), keys);
     let values: unknown[];
     try {
-      values = await creation.run({ keys }, stored, this.abandoned.signal, () =>
-        asCreation(core, stored, () =>
-          bounded(work, this.abandoned.signal, plan.creatorTimeout, `${keys.length} keys`),
-        ),
+      values = await creation.run(
+        { keys },
+        stored,
+        () => this.#abandoned?.signal.aborted === true,
+        () =>
+          asCreation(core, stored, () =>
+            bounded(work, () => this.#signal(), plan.creatorTimeout, `${keys.length} keys`),
+          ),
       );
     } catch (error) {
       const served = !behind && asks.every(({ state }) => servesOnError(state, plan));
@@ -322,9 +342,10 @@ class MultiRead {
   async #join(ask: Ask): Promise<Ask[]> {
     const late = lockTimeout(ask.key, this.plan);
     try {
-      const outcome = await withDeadline(ask.joined as Promise<unknown>, this.#patience(), () => late);
+      const joined = ask.joined as Promise<unknown>;
+      const outcome = await (ask.gaveUp ? joined : withDeadline(joined, this.#patience(), () => late));
       this.#count(ask, 'miss');
-      if (outcome === BUSY) return [ask];
+      if (outcome === BUSY || outcome === GAVE_UP) return [ask];
       this.values.set(ask.key, outcome);
     } catch (error) {
       ask.gaveUp = error === late && this.plan.onLockTimeout === 'create';
@@ -347,7 +368,7 @@ class MultiRead {
     core.stats.count('waits');
     const mutex = core.mutex(ask.stored);
     try {
-      ask.gaveUp = !(await core.acquire(mutex, ask.key, this.#patience(), this.abandoned.signal));
+      ask.gaveUp = !(await core.acquire(mutex, ask.key, this.#patience(), this.plan.signal && this.#signal()));
       if (!ask.gaveUp) await core.release(mutex, ask.key);
     } catch (error) {
       core.serveAnyway(error);

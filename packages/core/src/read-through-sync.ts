@@ -60,7 +60,7 @@ export function readThroughMultiSync(
   checkCreator(creator);
   const read = new SyncRead(core, core.planFor(options), (missing, creation, asks, signal) => {
     const stale = staleValues(asks);
-    return creator(missing, { keys: missing, stale, signal, ...creation.notes.writers() });
+    return creator(missing, creation.multiContext(missing, stale, signal));
   });
   const { writes } = core.coordination;
   const values = read.run(read.read([...new Set(keys)]), writes);
@@ -78,7 +78,12 @@ interface Ask {
   counted: boolean;
 }
 
-type CreateAll = (keys: readonly string[], creation: Creation, asks: readonly Ask[], signal: AbortSignal) => unknown;
+type CreateAll = (
+  keys: readonly string[],
+  creation: Creation,
+  asks: readonly Ask[],
+  signal: () => AbortSignal,
+) => unknown;
 
 class SyncRead {
   readonly #values = new Map<string, unknown>();
@@ -218,7 +223,7 @@ class SyncRead {
     try {
       const values = creation.runSync({ keys }, stored, () =>
         asCreation(core, stored, () => {
-          const answer = this.createAll(keys, creation, asks, new AbortController().signal);
+          const answer = this.createAll(keys, creation, asks, () => new AbortController().signal);
           const values = isPromise(answer) ? [answer] : alignAnswer(answer, keys);
           for (const value of values) if (isPromise(value)) refusePromise(value);
           return values;

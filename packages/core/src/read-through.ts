@@ -19,7 +19,7 @@ import { type Freshness, isNewer, missReason, staleOf } from './freshness.js';
 import type { CacheMutex } from './mutex.js';
 import type { GetOrCreateOptions, Plan } from './options.js';
 import type { Found, RegionCore } from './region-core.js';
-import { BUSY, type Flight } from './single-flight.js';
+import { BUSY, type Flight, GAVE_UP } from './single-flight.js';
 
 /** One call, as its flight needs it. */
 interface Request {
@@ -101,38 +101,49 @@ async function proceed(
   return outcome;
 }
 
-/** Waits for the flight of the key, or starts it. */
+/** Waits for the flight of the key, or starts it; for another's flight as long as for the mutex. */
 async function wait(core: RegionCore, request: Request): Promise<unknown> {
-  const { key, stored, plan, patience } = request;
+  const { key, plan, patience } = request;
+  const giveUpAt = performance.now() + (patience ?? 0);
   for (;;) {
-    const running = core.bypass ? undefined : core.flights.get(stored);
-    if (running === undefined || patience === undefined) {
-      const outcome = await (running ?? start(core, request)).join(plan.signal);
+    const left = Math.max(0, giveUpAt - performance.now());
+    const running = flightToJoin(core, request);
+    if (running === undefined) {
+      const outcome = await start(core, patience === undefined ? request : { ...request, patience: left }).join(
+        plan.signal,
+      );
+      if (outcome === GAVE_UP) return giveUp(core, request);
       if (outcome !== BUSY || patience === undefined) return outcome;
     } else {
       core.stats.count('waits');
       const late = lockTimeout(key, plan);
-      const joined = running.join(plan.signal);
-      try {
-        const outcome = await withDeadline(joined, patience, () => late);
-        if (outcome !== BUSY) return outcome;
-      } catch (error) {
-        if (error !== late || plan.onLockTimeout === 'throw') throw error;
-        if (running.creating) return createUnstored(core, request);
-        // one that still waits for the mutex creates by itself when its own time is up
-        const outcome = await joined;
-        if (outcome !== BUSY) return outcome;
-      }
+      const outcome = await withDeadline(running.join(plan.signal), left, () => late).catch((error) => {
+        if (error === late) return GAVE_UP;
+        throw error;
+      });
+      if (outcome === GAVE_UP && performance.now() >= giveUpAt) return giveUp(core, request);
+      if (outcome !== BUSY && outcome !== GAVE_UP) return outcome;
     }
-    // the flight was one that did not wait for the mutex: now wait for it
+    // the flight was one with less patience: once more
   }
 }
 
-/** For callers that have waited for `lockTimeout`: one creation for all of them, beside the one that goes on. */
-function createUnstored(core: RegionCore, request: Request): Promise<unknown> {
-  const running = core.unstored.get(request.stored);
-  const flight = running ?? core.unstored.start(request.stored, (own) => runCreator(core, own, request, undefined));
-  return flight.join(request.plan.signal);
+/** A refresh joins only a refresh that has not begun to create. */
+function flightToJoin(core: RegionCore, { stored, forced }: Request): Flight<unknown> | undefined {
+  const running = core.bypass ? undefined : core.flights.get(stored);
+  return forced && !(running?.forced && !running.creating) ? undefined : running;
+}
+
+/** After `lockTimeout`: an error, or one creation for all who gave up in this turn of the event loop, not stored. */
+function giveUp(core: RegionCore, request: Request): Promise<unknown> {
+  const { key, stored, plan } = request;
+  if (plan.onLockTimeout === 'throw') throw lockTimeout(key, plan);
+  const create = async (own: Flight<unknown>): Promise<unknown> => {
+    const value = await runCreator(core, own, request, undefined);
+    await new Promise((resolve) => setImmediate(resolve));
+    return value;
+  };
+  return (core.unstored.get(stored) ?? core.unstored.start(stored, create)).join(plan.signal);
 }
 
 /** Creates whatever is stored. Never joins a creation that began before; refreshes that wait for the mutex are one. */
@@ -147,21 +158,9 @@ export async function refresh(
   checkCreator(creator);
   refuseRecursion(core, stored, key);
   plan.signal?.throwIfAborted();
-  const running = core.bypass ? undefined : core.flights.get(stored);
-  if (running?.forced && !running.creating) return running.join(plan.signal);
   const { writes } = core.coordination;
-  const request = {
-    key,
-    stored,
-    plan,
-    creator,
-    seen: NO_VALUE,
-    stale: NO_VALUE,
-    writes,
-    patience: plan.lockTimeout,
-    forced: true,
-  } as const;
-  return start(core, request).join(plan.signal);
+  const unseen = { seen: NO_VALUE, stale: NO_VALUE } as const;
+  return wait(core, { key, stored, plan, creator, ...unseen, writes, patience: plan.lockTimeout, forced: true });
 }
 
 function start(core: RegionCore, request: Request): Flight<unknown> {
@@ -181,12 +180,12 @@ function createBehind(core: RegionCore, request: Omit<Request, 'patience'>): voi
 
 /** The work of a flight: mutex, second look, creator, store, release. */
 async function regenerate(core: RegionCore, flight: Flight<unknown>, request: Request): Promise<unknown> {
-  const { key, plan, patience } = request;
+  const { key, patience } = request;
   const lock = request.down ? 'down' : await takeMutex(core, request, flight);
   if (lock === 'busy' && patience === undefined) return BUSY;
   const mutex = typeof lock === 'string' ? undefined : lock;
   try {
-    flight.abandoned.signal.throwIfAborted();
+    flight.throwIfAbandoned();
     if (lock !== 'down' && !request.forced && (mutex === undefined || core.mayHaveChanged(request.writes))) {
       do {
         flight.superseded = false; // a write while we look: look once more
@@ -194,7 +193,7 @@ async function regenerate(core: RegionCore, flight: Flight<unknown>, request: Re
         if (arrived !== NO_VALUE) return arrived.value;
       } while (flight.superseded);
     }
-    if (lock === 'busy' && plan.onLockTimeout === 'throw') throw lockTimeout(key, plan);
+    if (lock === 'busy') return GAVE_UP;
     return await runCreator(core, flight, request, mutex);
   } finally {
     if (mutex !== undefined) await core.release(mutex, key);
@@ -204,12 +203,12 @@ async function regenerate(core: RegionCore, flight: Flight<unknown>, request: Re
 /** Our mutex; `busy`: not to be had in time; `down`: the backend failed, and the region fails open. */
 async function takeMutex(
   core: RegionCore,
-  { key, stored, patience = 0 }: Request,
+  { key, stored, patience = 0, plan: { signal } }: Request,
   flight: Flight<unknown>,
 ): Promise<CacheMutex | 'busy' | 'down'> {
   try {
     const mutex = core.mutex(stored);
-    return (await core.acquire(mutex, key, patience, flight.abandoned.signal)) ? mutex : 'busy';
+    return (await core.acquire(mutex, key, patience, signal && flight.abandoned.signal)) ? mutex : 'busy';
   } catch (error) {
     core.serveAnyway(error);
     return 'down';
@@ -246,15 +245,20 @@ async function runCreator(
   // from here on a write makes the result outdated: whoever comes after it need not wait for us
   if (mutex !== undefined) flight.onSuperseded = () => void core.release(mutex, key);
   const creation = new Creation(core, plan, [flight]);
-  const value: unknown = await creation.run({ key }, [stored], flight.abandoned.signal, () =>
-    asCreation(core, [stored], () =>
-      bounded(
-        (signal) => creator(creation.context(key, stale, signal)),
-        flight.abandoned.signal,
-        plan.creatorTimeout,
-        `key '${key}'`,
+  const abandoned = (): AbortSignal => flight.abandoned.signal;
+  const value: unknown = await creation.run(
+    { key },
+    [stored],
+    () => abandoned().aborted,
+    () =>
+      asCreation(core, [stored], () =>
+        bounded(
+          (signal) => creator(creation.context(key, stale, signal)),
+          abandoned,
+          plan.creatorTimeout,
+          `key '${key}'`,
+        ),
       ),
-    ),
   );
   checkCreated(value, key);
   if (mutex !== undefined) await store(core, flight, request, creation, value, mutex);

@@ -360,16 +360,20 @@ export class Region<V = unknown> implements AsyncDisposable {
   }
 
   #unusable(): Error {
-    const details = { region: this.name };
-    return this.#closing
-      ? new RegionClosedError(`region '${this.name}' is closed`, details)
-      : new RegionNotConfiguredError(`region '${this.name}' has no backend yet; call configure first`, details);
+    if (this.#closing) return this.#closed();
+    return new RegionNotConfiguredError(`region '${this.name}' has no backend yet; call configure first`, {
+      region: this.name,
+    });
+  }
+
+  #closed(): Error {
+    return new RegionClosedError(`region '${this.name}' is closed`, { region: this.name });
   }
 
   async #close(): Promise<void> {
     const core = this.#core;
     if (core === undefined) return;
-    core.closing.abort(this.#unusable());
+    core.closing.abort(this.#closed());
     core.policy.invalidator.detach?.();
     const settled = Promise.all([core.flights.settled(), core.unstored.settled()]);
     await withDeadline(settled, core.plan.lockTimeout, () => new Error('a creator does not end')).catch(() => {});

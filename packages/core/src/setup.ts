@@ -114,14 +114,15 @@ function invalidationStore(core: RegionCore): InvalidationStore {
       const write = (): ReturnType<InvalidationStore['update']> =>
         chain(read(), (current) => {
           const item: CachedValue = { value: change(current), metadata: { createdAt: core.now() } };
-          return chain(core.backend.set(stored, item, { ttl: Infinity }), () => {});
-        });
-      return chain(mutex.acquire({ wait: LOCK_WAIT_MS }), (ours) => {
-        if (!ours)
-          throw new LockTimeoutError(
-            `invalidate: the lock of the invalidation times was not to be had in ${LOCK_WAIT_MS} ms`,
+          const written = core.call('invalidations', undefined, () =>
+            core.backend.set(stored, item, { ttl: Infinity }),
           );
-        return lastly(write, () => mutex.release());
+          return chain(written, () => {});
+        });
+      const taken = core.call('lock', undefined, () => mutex.acquire({ wait: LOCK_WAIT_MS }));
+      return chain(taken, (ours) => {
+        if (ours) return lastly(write, () => core.release(mutex, 'invalidations'));
+        throw new LockTimeoutError(`invalidate: the lock of the times was not to be had in ${LOCK_WAIT_MS} ms`);
       });
     },
     subscribe: core.backend.capabilities.has('events')

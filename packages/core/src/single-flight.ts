@@ -7,6 +7,9 @@ import { LocalLocks } from './mutex.js';
 /** What a flight ends with that was not to wait for the mutex while another process creates: its callers look again. */
 export const BUSY: unique symbol = Symbol('somebody else creates');
 
+/** What a flight ends with that could not have the mutex in its starter's time: who joined it looks again. */
+export const GAVE_UP: unique symbol = Symbol('the mutex could not be had');
+
 /** A creation under way, or about to be. */
 export class Claim {
   /** A write of the key, or an invalidation, came between: what is created is returned, not stored. */
@@ -31,8 +34,9 @@ export class Claim {
 export class Flight<T> extends Claim {
   /** Whether who comes now may share the result. */
   joinable = true;
-  /** Aborted when no caller is left that waits. */
-  readonly abandoned: AbortController = new AbortController();
+  /** Once no caller is left that waits. */
+  onAbandoned: (reason: unknown) => void = () => {};
+  #abandoned: AbortController | undefined;
   promise: Promise<T> = new Promise(() => {});
   /** Callers that wait now. */
   callers = 0;
@@ -43,6 +47,17 @@ export class Flight<T> extends Claim {
     readonly forced: boolean,
   ) {
     super(region);
+  }
+
+  /** Aborted when no caller is left that waits. Made when asked for: few creators look at their signal. */
+  get abandoned(): AbortController {
+    this.#abandoned ??= new AbortController();
+    return this.#abandoned;
+  }
+
+  /** Throws the reason for which the last caller left. */
+  throwIfAbandoned(): void {
+    this.#abandoned?.signal.throwIfAborted();
   }
 
   /** Waits with the others; `signal` ends only this wait. */
@@ -61,6 +76,7 @@ export class Flight<T> extends Claim {
     if (--this.callers > 0) return;
     this.joinable = false;
     this.abandoned.abort(reason);
+    this.onAbandoned(reason);
   }
 
   override supersede(): void {
