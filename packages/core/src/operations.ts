@@ -171,11 +171,13 @@ export function increment(
       throw new ValidationError(`increment: ${name} must be a finite number, not ${show(number)}`, { key });
   }
   const stored = core.keys.stored(key);
-  const item = core.itemOf(initial + by, givenOf(options));
-  // no grace: a counter is never served stale, it starts anew
-  const ttl = expirationOf(item.metadata, core.policy);
-  const add = (): Awaitable<number> =>
-    ttl <= 0 ? initial + by : core.call('increment', key, () => backend.increment(stored, by, item, { ttl }));
+  const given = givenOf(options);
+  const add = (): Awaitable<number> => {
+    const item = core.itemOf(initial + by, given); // dated now, after what was learnt of invalidations
+    // no grace: a counter is never served stale, it starts anew
+    const ttl = expirationOf(item.metadata, core.policy);
+    return ttl <= 0 ? initial + by : core.call('increment', key, () => backend.increment(stored, by, item, { ttl }));
+  };
   return chain(core.overtake(stored), () =>
     chain(isOver(core, key, stored), (over) => (over ? startAnew(core, key, stored, add) : add())),
   );

@@ -11,7 +11,7 @@ import { untilAborted } from './abort.js';
 import { type CachedValue, NO_VALUE } from './cached-value.js';
 import { Creation, checkCreator } from './creation.js';
 import { asCreation, bounded, refuseRecursion } from './creator.js';
-import { withDeadline } from './deadline.js';
+import { LATE, within } from './deadline.js';
 import { decide, servesOnError, waitsForNew } from './decision.js';
 import { LockTimeoutError } from './errors.js';
 import { isNewer, missReason } from './freshness.js';
@@ -340,16 +340,15 @@ class MultiRead {
 
   /** Waits for another call of this process; whether the key is still open after it. */
   async #join(ask: Ask): Promise<Ask[]> {
-    const late = lockTimeout(ask.key, this.plan);
+    const joined = ask.joined as Promise<unknown>;
     try {
-      const joined = ask.joined as Promise<unknown>;
-      const outcome = await (ask.gaveUp ? joined : withDeadline(joined, this.#patience(), () => late));
+      const outcome = await (ask.gaveUp ? joined : within(joined, this.#patience(), LATE));
       this.#count(ask, 'miss');
-      if (outcome === BUSY || outcome === GAVE_UP) return [ask];
+      if (outcome === LATE && this.plan.onLockTimeout === 'throw') throw lockTimeout(ask.key, this.plan);
+      ask.gaveUp = outcome === LATE;
+      if (outcome === LATE || outcome === BUSY || outcome === GAVE_UP) return [ask];
       this.values.set(ask.key, outcome);
     } catch (error) {
-      ask.gaveUp = error === late && this.plan.onLockTimeout === 'create';
-      if (ask.gaveUp) return [ask];
       if (this.plan.signal?.aborted || !servesOnError(ask.state, this.plan)) throw error;
       this.#serve(ask);
     }

@@ -12,7 +12,7 @@ import { isPromise } from './awaitable.js';
 import { type CachedValue, NO_VALUE } from './cached-value.js';
 import { Creation, checkCreated, checkCreator } from './creation.js';
 import { asCreation, bounded, type Creator, refuseRecursion } from './creator.js';
-import { withDeadline } from './deadline.js';
+import { LATE, within } from './deadline.js';
 import { decide, servesOnError, waitsForNew } from './decision.js';
 import { LockTimeoutError } from './errors.js';
 import { type Freshness, isNewer, missReason, staleOf } from './freshness.js';
@@ -103,7 +103,7 @@ async function proceed(
 
 /** Waits for the flight of the key, or starts it; for another's flight as long as for the mutex. */
 async function wait(core: RegionCore, request: Request): Promise<unknown> {
-  const { key, plan, patience } = request;
+  const { plan, patience } = request;
   const giveUpAt = performance.now() + (patience ?? 0);
   for (;;) {
     const left = Math.max(0, giveUpAt - performance.now());
@@ -116,12 +116,8 @@ async function wait(core: RegionCore, request: Request): Promise<unknown> {
       if (outcome !== BUSY || patience === undefined) return outcome;
     } else {
       core.stats.count('waits');
-      const late = lockTimeout(key, plan);
-      const outcome = await withDeadline(running.join(plan.signal), left, () => late).catch((error) => {
-        if (error === late) return GAVE_UP;
-        throw error;
-      });
-      if (outcome === GAVE_UP && performance.now() >= giveUpAt) return giveUp(core, request);
+      const outcome = await within(running.join(plan.signal), left, LATE);
+      if (outcome === LATE) return giveUp(core, request);
       if (outcome !== BUSY && outcome !== GAVE_UP) return outcome;
     }
     // the flight was one with less patience: once more
@@ -134,13 +130,16 @@ function flightToJoin(core: RegionCore, { stored, forced }: Request): Flight<unk
   return forced && !(running?.forced && !running.creating) ? undefined : running;
 }
 
-/** After `lockTimeout`: an error, or one creation for all who gave up in this turn of the event loop, not stored. */
+/** Those who give up within so many ms of each other share a creation, however fast it is. */
+const TOGETHER_MS = 5;
+
+/** After `lockTimeout`: an error, or one creation for all who have given up, not stored. */
 function giveUp(core: RegionCore, request: Request): Promise<unknown> {
   const { key, stored, plan } = request;
   if (plan.onLockTimeout === 'throw') throw lockTimeout(key, plan);
   const create = async (own: Flight<unknown>): Promise<unknown> => {
     const value = await runCreator(core, own, request, undefined);
-    await new Promise((resolve) => setImmediate(resolve));
+    await new Promise((resolve) => setTimeout(resolve, TOGETHER_MS));
     return value;
   };
   return (core.unstored.get(stored) ?? core.unstored.start(stored, create)).join(plan.signal);

@@ -9,9 +9,10 @@ import {
   createRegion,
   NO_VALUE,
   type NoValue,
+  type Region,
   sharedInvalidator,
 } from '@stockpile/core';
-import { all, regionOn, TestClock, VARIANTS } from './fixtures.js';
+import { all, failureOf, recorded, regionOn, TestClock, VARIANTS } from './fixtures.js';
 
 describe.each(VARIANTS)('%s over %s', (_face, backend, of) => {
   test('93: keys are the stored ones of the namespace, as the application wrote them', async () => {
@@ -139,4 +140,49 @@ test('the region without a namespace has the whole store', async () => {
   await createRegion({ name: 'users' }).configure(backend).set('ada', 1);
   await whole.set('plain', 2);
   expect((await all(whole.keys())).sort()).toEqual(['plain', 'users:ada']);
+});
+
+describe('a driver whose enumeration fails', () => {
+  class Endless extends MemoryBackend {
+    override readonly capabilities: ReadonlySet<Capability> = new Set<Capability>(['enumerate', 'ttl', 'clear']);
+
+    override async *keys(): AsyncGenerator<string> {
+      yield 'r:a';
+      await new Promise(() => {});
+    }
+  }
+  class Failing extends Endless {
+    override async *keys(): AsyncGenerator<string> {
+      yield 'r:a';
+      throw new Error('ECONNRESET');
+    }
+  }
+  const WAYS: Record<string, (region: Region) => Promise<unknown>> = {
+    size: (region) => region.size(),
+    keys: (region) => all(region.keys()),
+    entries: (region) => all(region.entries()),
+  };
+
+  test.each(Object.keys(WAYS))('82: %s over one that falls silent is rejected after the timeout', async (way) => {
+    const region = createRegion({ name: 'r' }).configure(new Endless(), { timeout: 30 });
+    expect((await failureOf(() => WAYS[way]?.(region))).code).toBe('ERR_STOCKPILE_BACKEND_TIMEOUT');
+  });
+
+  test.each(Object.keys(WAYS))('82: %s over one that throws is rejected with a typed error', async (way) => {
+    const region = createRegion({ name: 'r' }).configure(new Failing());
+    const failure = await failureOf(() => WAYS[way]?.(region));
+    expect(failure).toMatchObject({ code: 'ERR_STOCKPILE_BACKEND_UNAVAILABLE', cause: { message: 'ECONNRESET' } });
+    expect(region.stats().errors).toBeGreaterThan(0);
+  });
+});
+
+test('93: clear without a namespace is refused on a backend that is not synchronous', async () => {
+  const { backend } = recorded();
+  Object.defineProperty(backend, 'capabilities', {
+    value: new Set([...backend.capabilities].filter((capability) => capability !== 'sync')),
+  });
+  const whole = createRegion({ namespace: '' }).configure(backend);
+  await createRegion({ name: 'users' }).configure(backend).set('ada', 1);
+  expect((await failureOf(() => whole.clear())).code).toBe('ERR_STOCKPILE_VALIDATION');
+  expect(await whole.size()).toBe(1);
 });

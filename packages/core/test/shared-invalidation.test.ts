@@ -1,11 +1,20 @@
 /** 59: sharedInvalidator between two regions, over events and by polling. */
 
 import { describe, expect, test } from '@jest/globals';
-import { type Capability, NO_VALUE, ProxyBackend, type Region, sharedInvalidator } from '@stockpile/core';
+import { MemoryBackend } from '@stockpile/backend-memory';
+import {
+  type Capability,
+  createRegion,
+  type KeyEvent,
+  NO_VALUE,
+  ProxyBackend,
+  type Region,
+  sharedInvalidator,
+} from '@stockpile/core';
 import { AsyncBackend, Storage } from './helpers/async-backend.js';
 import { FaultyBackend } from './helpers/faulty-backend.js';
 import { KINDS, regionOn, twoProcesses } from './helpers/setups.js';
-import { failureOf, settle, TestClock } from './helpers/time.js';
+import { failureOf, Gate, settle, TestClock } from './helpers/time.js';
 
 /** Hides what a backend tells of changes. */
 class Deaf extends ProxyBackend {
@@ -233,5 +242,125 @@ describe('over events', () => {
     await settle();
     await a.region.invalidate();
     expect(await b.region.getEntry('a')).toBe(NO_VALUE);
+  });
+});
+
+const TIMES = 'r:\0stockpile.invalidations';
+
+describe.each([
+  { way: 'over events', wrap: [] },
+  { way: 'by polling', wrap: [Deaf] },
+])('$way', ({ wrap }) => {
+  test('82: a read of the times that never ends harms only who waits for it', async () => {
+    const clock = new TestClock();
+    const backend = new FaultyBackend(new Storage(clock));
+    const region = regionOn(backend, clock, { wrap, timeout: 30, regionInvalidator: sharedInvalidator() });
+    backend.fail('silent', [`get:${TIMES}`]);
+    expect(await failureOf(region.get('a'))).toMatchObject({ code: 'ERR_STOCKPILE_BACKEND_TIMEOUT' });
+    backend.heal();
+    expect(await region.get('a')).toBe(NO_VALUE);
+    await region.invalidate();
+    expect(await region.getOrCreate('a', () => 'new')).toBe('new');
+    expect(await region.get('a')).toBe('new');
+  });
+});
+
+/** Tells of changes only when the test lets it, as over a network. */
+class LateEvents extends AsyncBackend {
+  readonly arrival: Gate = new Gate();
+
+  override subscribe(prefix: string, listener: (event: KeyEvent) => void): Disposable {
+    return super.subscribe(prefix, (event) => void this.arrival.promise.then(() => listener(event)));
+  }
+}
+
+describe('before a created value is stored', () => {
+  function setUp() {
+    const clock = new TestClock();
+    const storage = new Storage(clock);
+    const start = (backend: AsyncBackend) => regionOn(backend, clock, { regionInvalidator: sharedInvalidator() });
+    const backend = new LateEvents(storage);
+    return { clock, backend, a: start(new AsyncBackend(storage)), b: start(backend) };
+  }
+
+  test('58, 59: the times are read, also while the event of the invalidation is on its way', async () => {
+    const { clock, backend, a, b } = setUp();
+    await b.get('a');
+    const gate = new Gate<string>();
+    const call = b.getOrCreate('a', () => gate.promise);
+    await settle();
+    clock.advance(10);
+    await a.invalidate();
+    clock.advance(10);
+    gate.open('old');
+    expect(await call).toBe('old');
+    expect(await b.get('a', { ignoreExpiration: true })).toBe(NO_VALUE);
+    backend.arrival.open();
+    await settle();
+    expect(await a.get('a')).toBe(NO_VALUE);
+    expect(await b.get('a')).toBe(NO_VALUE);
+  });
+
+  test('58, 59: a read of the times that was begun before the invalidation is not enough', async () => {
+    const { clock, backend, a, b } = setUp();
+    const gate = new Gate<string>();
+    const call = b.getOrCreate('a', () => gate.promise);
+    await settle();
+    clock.advance(10_000); // the next read is due
+    const times = backend.hold('get', TIMES);
+    const early = b.get('other');
+    await times.arrived;
+    await a.invalidate();
+    clock.advance(10);
+    gate.open('old');
+    expect(await call).toBe('old');
+    times.release();
+    expect(await early).toBe(NO_VALUE);
+    expect(await b.get('a', { ignoreExpiration: true })).toBe(NO_VALUE);
+  });
+});
+
+describe('whose invalidator it is', () => {
+  /** Counts who listens. */
+  class Listened extends MemoryBackend {
+    listeners = 0;
+
+    override subscribe(prefix: string, listener: (event: KeyEvent) => void): Disposable {
+      const subscription = super.subscribe(prefix, listener);
+      this.listeners++;
+      return {
+        [Symbol.dispose]: () => {
+          this.listeners--;
+          subscription[Symbol.dispose]();
+        },
+      };
+    }
+  }
+
+  test('86: close and replaceExistingBackend leave no listener on the backend', async () => {
+    const [first, second] = [new Listened(), new Listened()];
+    const region = createRegion({ name: 'r' }).configure(first, { regionInvalidator: sharedInvalidator() });
+    expect(first.listeners).toBe(1);
+    region.configure(second, { replaceExistingBackend: true });
+    expect([first.listeners, second.listeners]).toEqual([0, 1]);
+    region.configure(first, { replaceExistingBackend: true, regionInvalidator: sharedInvalidator() });
+    expect([first.listeners, second.listeners]).toEqual([1, 0]);
+    await region.close();
+    expect(first.listeners).toBe(0);
+  });
+
+  test('59: one invalidator for two regions is refused, and free again after close', async () => {
+    const regionInvalidator = sharedInvalidator();
+    const backend = new MemoryBackend();
+    const users = createRegion({ name: 'users' }).configure(backend, { regionInvalidator });
+    const posts = createRegion({ name: 'posts' });
+    const refused = expect.objectContaining({ code: 'ERR_STOCKPILE_VALIDATION' });
+    expect(() => posts.configure(backend, { regionInvalidator })).toThrow(refused);
+    expect(posts.isConfigured).toBe(false);
+    await users.set('a', 1);
+    await users.invalidate();
+    expect(await users.get('a')).toBe(NO_VALUE);
+    await users.close();
+    expect(posts.configure(backend, { regionInvalidator }).isConfigured).toBe(true);
   });
 });

@@ -58,11 +58,12 @@ describe.each(KINDS)('over $kind', (kind) => {
     const region = withBound();
     void region.getOrCreate('a', endless);
     await settle();
-    const creator = jest.fn(async () => {
-      await settle();
-      return 'shared';
-    });
+    const gate = new Gate<string>();
+    const creator = jest.fn(() => gate.promise);
     const calls = Array.from({ length: 20 }, () => region.getOrCreate('a', creator));
+    await failureOf(region.getOrCreate('a', creator, { onLockTimeout: 'throw' })); // the last whose time is up
+    await settle();
+    gate.open('shared');
     expect(new Set(await Promise.all(calls))).toEqual(new Set(['shared']));
     expect(creator).toHaveBeenCalledTimes(1);
   });
