@@ -4,6 +4,7 @@ import { type CachedValue, NO_VALUE } from './cached-value.js';
 import { CreationNotes, type CreatorContext } from './creator.js';
 import { ValidationError } from './errors.js';
 import type { MultiCreatorContext } from './multi-creator.js';
+import type { CacheMutex } from './mutex.js';
 import type { Plan } from './options.js';
 import type { RegionCore } from './region-core.js';
 import type { Claim } from './single-flight.js';
@@ -100,6 +101,17 @@ export class Creation {
     if (!notes.cached || (plan.shouldCache !== undefined && !plan.shouldCache(value as never, key))) return undefined;
     const creationTime = plan.earlyRefresh === undefined ? undefined : this.#took;
     return core.itemOf(value, { expirationTime: notes.expirationTime, tags: notes.tags, creationTime });
+  }
+
+  /** The entries of many created values: those with a mutex that the application wants stored. */
+  entries<A extends { readonly key: string; readonly stored: string; readonly mutex: CacheMutex | undefined }>(
+    asks: readonly A[],
+    values: readonly unknown[],
+  ): (A & { readonly item: CachedValue; readonly mutex: CacheMutex })[] {
+    return asks.flatMap((ask, i) => {
+      const item = ask.mutex && this.entry(ask.key, values[i]);
+      return item && ask.mutex ? [{ ...ask, item, mutex: ask.mutex }] : [];
+    });
   }
 
   /** Whether a write or an invalidation came between, by what is known in this process. */

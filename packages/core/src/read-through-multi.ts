@@ -8,16 +8,15 @@
  */
 
 import { untilAborted } from './abort.js';
-import { type CachedValue, NO_VALUE } from './cached-value.js';
+import { NO_VALUE } from './cached-value.js';
 import { Creation, checkCreator } from './creation.js';
 import { asCreation, bounded, refuseRecursion } from './creator.js';
 import { LATE, within } from './deadline.js';
 import { decide, servesOnError, waitsForNew } from './decision.js';
 import { LockTimeoutError } from './errors.js';
-import { isNewer, missReason } from './freshness.js';
-import { type Ask, newAsk, staleValues } from './multi-ask.js';
+import { isNewer } from './freshness.js';
+import { Answers, type Ask, newAsk, staleValues } from './multi-ask.js';
 import { alignAnswer, type MultiCreator } from './multi-creator.js';
-import type { CacheMutex } from './mutex.js';
 import type { GetOrCreateOptions, Plan } from './options.js';
 import { lockTimeout } from './read-through.js';
 import type { Found, RegionCore } from './region-core.js';
@@ -41,11 +40,11 @@ export async function readThroughMulti(
         signal,
         () => read.leave(signal),
       ));
-  return keys.map((key) => read.values.get(key));
+  return keys.map((key) => read.answers.values.get(key));
 }
 
 class MultiRead {
-  readonly values = new Map<string, unknown>();
+  readonly answers: Answers;
   /** Aborted when the caller has left and nobody joined its flights. */
   #abandoned: AbortController | undefined;
   /** Those that still run. */
@@ -60,6 +59,7 @@ class MultiRead {
     private readonly plan: Plan,
     private readonly creator: MultiCreator<unknown>,
   ) {
+    this.answers = new Answers(core.stats);
     this.#patient = { ...plan, earlyRefresh: undefined };
     this.#giveUpAt = performance.now() + plan.lockTimeout;
   }
@@ -126,13 +126,10 @@ class MultiRead {
     const sorted = { ours: [] as Ask[], joined: [] as Ask[], behind: [] as Ask[] };
     const decisions = open.map(({ stored, state }) => decide(core, stored, state, plan));
     for (const [i, ask] of open.entries()) {
-      const { key, stored, seen } = ask;
+      const { key, stored } = ask;
       const decision = decisions[i];
-      if (decision === 'hit') {
-        this.values.set(key, (seen as CachedValue).value);
-        this.#count(ask, 'hit');
-      } else if (decision === 'serve' || decision === 'behind') {
-        this.#serve(ask);
+      if (decision === 'hit' || decision === 'serve' || decision === 'behind') {
+        this.answers.serve(ask);
         if (decision === 'behind') sorted.behind.push(ask);
       } else {
         refuseRecursion(core, stored, key);
@@ -152,20 +149,6 @@ class MultiRead {
       }
     }
     return sorted;
-  }
-
-  #serve(ask: Ask): void {
-    this.values.set(ask.key, (ask.seen as CachedValue).value);
-    this.#count(ask, ask.state === 'early' ? 'hit' : 'stale');
-  }
-
-  /** Each key is counted once, by how it is first dealt with. */
-  #count(ask: Ask, as: 'hit' | 'stale' | 'miss'): void {
-    const { stats } = this.core;
-    if (ask.counted) return;
-    ask.counted = true;
-    if (as === 'miss') stats.miss(ask.key, missReason(ask.state));
-    else stats[as](ask.key);
   }
 
   #createBehind(asks: Ask[], writes: number): void {
@@ -194,7 +177,7 @@ class MultiRead {
       }
       this.#throwIfAbandoned();
       if (ours.length > 0) await this.#create(ours, behind);
-      return elsewhere.filter((ask) => !this.values.has(ask.key));
+      return elsewhere.filter((ask) => !this.answers.values.has(ask.key));
     } catch (error) {
       for (const ask of asks) {
         if (error instanceof LockTimeoutError && error.key !== ask.key) ask.settle.resolve(BUSY);
@@ -239,7 +222,7 @@ class MultiRead {
     for (const ask of waitFor) {
       ask.busy = true;
       ask.settle.resolve(BUSY);
-      if (!waitsForNew(ask.state, plan)) this.#serve(ask);
+      if (!waitsForNew(ask.state, plan)) this.answers.serve(ask);
     }
     return waitFor;
   }
@@ -264,8 +247,7 @@ class MultiRead {
         return true;
       }
       const { value } = ask.seen;
-      this.#count(ask, 'miss');
-      this.values.set(ask.key, value);
+      this.answers.created(ask, value);
       ask.settle.resolve(value);
       return false;
     });
@@ -299,37 +281,33 @@ class MultiRead {
       );
     } catch (error) {
       const served = !behind && asks.every(({ state }) => servesOnError(state, plan));
-      for (const ask of asks) if (!served) this.#count(ask, 'miss');
+      for (const ask of asks) if (!served) this.answers.missed(ask);
       if (!served) throw error;
       for (const ask of asks) {
-        this.#serve(ask);
+        this.answers.serve(ask);
         ask.settle.reject(error);
       }
       return;
     }
     await this.#store(asks, values, creation);
     for (const [i, ask] of asks.entries()) {
-      this.values.set(ask.key, values[i]);
-      this.#count(ask, 'miss');
+      this.answers.created(ask, values[i]);
       ask.settle.resolve(values[i]);
     }
   }
 
   async #store(asks: readonly Ask[], values: readonly unknown[], creation: Creation): Promise<void> {
     const { core } = this;
-    const created = asks.flatMap((ask, i) => {
-      const item = ask.mutex && creation.entry(ask.key, values[i]);
-      return item ? [{ ask, item }] : [];
-    });
+    const created = creation.entries(asks, values);
     if (created.length === 0) return;
     try {
       await core.refreshInvalidations();
-      const kept = created.filter(({ ask }) => !creation.overtaken(ask.key, ask.flight as Flight<unknown>));
-      const keys = kept.map(({ ask }) => ask.key);
-      const items = new Map(kept.map(({ ask, item }) => [ask.stored, item]));
-      const mutexes = new Map(kept.map(({ ask }) => [ask.stored, ask.mutex as CacheMutex]));
+      const kept = created.filter(({ key, flight }) => flight && !creation.overtaken(key, flight));
+      const keys = kept.map(({ key }) => key);
+      const items = new Map(kept.map(({ stored, item }) => [stored, item]));
+      const mutexes = new Map(kept.map(({ stored, mutex }) => [stored, mutex]));
       const storing = core.setMulti(keys, items, mutexes);
-      for (const { ask } of kept) if (ask.flight) ask.flight.storing = storing;
+      for (const { flight } of kept) if (flight) flight.storing = storing;
       for (const _ of await storing) core.stats.count('superseded');
     } catch (error) {
       core.returnUnstored(error);
@@ -343,14 +321,14 @@ class MultiRead {
     const joined = ask.joined as Promise<unknown>;
     try {
       const outcome = await (ask.gaveUp ? joined : within(joined, this.#patience(), LATE));
-      this.#count(ask, 'miss');
+      this.answers.missed(ask);
       if (outcome === LATE && this.plan.onLockTimeout === 'throw') throw lockTimeout(ask.key, this.plan);
       ask.gaveUp = outcome === LATE;
       if (outcome === LATE || outcome === BUSY || outcome === GAVE_UP) return [ask];
-      this.values.set(ask.key, outcome);
+      this.answers.created(ask, outcome);
     } catch (error) {
       if (this.plan.signal?.aborted || !servesOnError(ask.state, this.plan)) throw error;
-      this.#serve(ask);
+      this.answers.serve(ask);
     }
     return [];
   }
@@ -363,7 +341,7 @@ class MultiRead {
   /** Waits until another process has freed the mutex, or for `lockTimeout` in all. */
   async #waitElsewhere(ask: Ask): Promise<Ask[]> {
     const { core } = this;
-    this.#count(ask, 'miss');
+    this.answers.missed(ask);
     core.stats.count('waits');
     const mutex = core.mutex(ask.stored);
     try {

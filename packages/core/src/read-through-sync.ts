@@ -9,11 +9,10 @@ import { Creation, checkCreated, checkCreator } from './creation.js';
 import { asCreation, type CreatorContext, refuseRecursion } from './creator.js';
 import { decide, servesOnError } from './decision.js';
 import { ValidationError } from './errors.js';
-import { type Freshness, isGone, isNewer, missReason, staleOf } from './freshness.js';
+import { isGone, isNewer, staleOf } from './freshness.js';
 import { settled } from './guarded-backend.js';
-import { staleValues } from './multi-ask.js';
+import { Answers, type Question, staleValues } from './multi-ask.js';
 import { alignAnswer, type MultiAnswer, type MultiCreatorContext } from './multi-creator.js';
-import type { CacheMutex } from './mutex.js';
 import type { GetOrCreateOptions, Plan } from './options.js';
 import { lockTimeout } from './read-through.js';
 import type { Found, RegionCore } from './region-core.js';
@@ -48,7 +47,9 @@ export function readThroughSync(
     (_keys, creation, _asks, signal) => [creator(creation.context(key, stale, signal))],
     found === undefined,
   );
-  return read.run([{ key, stored, seen, state, claim: new Claim(core.flights), counted: false }], writes).get(key);
+  return read
+    .run([{ key, stored, seen, state, claim: new Claim(core.flights), mutex: undefined, counted: false }], writes)
+    .get(key);
 }
 
 export function readThroughMultiSync(
@@ -67,15 +68,9 @@ export function readThroughMultiSync(
   return keys.map((key) => values.get(key));
 }
 
-interface Ask {
-  readonly key: string;
-  readonly stored: string;
-  readonly seen: Found;
-  readonly state: Freshness;
+/** One key of the call. */
+interface Ask extends Question {
   readonly claim: Claim;
-  mutex?: CacheMutex;
-  /** Whether the statistics have it. */
-  counted: boolean;
 }
 
 type CreateAll = (
@@ -86,7 +81,7 @@ type CreateAll = (
 ) => unknown;
 
 class SyncRead {
-  readonly #values = new Map<string, unknown>();
+  readonly #answers: Answers;
 
   constructor(
     private readonly core: RegionCore,
@@ -94,7 +89,9 @@ class SyncRead {
     private readonly createAll: CreateAll,
     /** The backend failed, and the region fails open: neither lock nor store. */
     private down = false,
-  ) {}
+  ) {
+    this.#answers = new Answers(core.stats);
+  }
 
   /** `writes`: the write count when the asks were read. */
   run(asks: readonly Ask[], writes: number): Map<string, unknown> {
@@ -102,7 +99,7 @@ class SyncRead {
     const open = asks.filter((ask) => !this.#served(ask, behind));
     if (behind.length > 0) this.#createBehind(behind);
     if (open.length > 0) this.#produce(open, writes);
-    return this.#values;
+    return this.#answers.values;
   }
 
   read(keys: readonly string[]): Ask[] {
@@ -119,6 +116,7 @@ class SyncRead {
         seen,
         state: core.judge(seen, key, now, plan),
         claim: new Claim(core.flights),
+        mutex: undefined,
         counted: false,
       };
     });
@@ -127,30 +125,12 @@ class SyncRead {
   /** Serves what needs no creation, or none now; refuses what is known to fail. */
   #served(ask: Ask, behind: Ask[]): boolean {
     const { core, plan } = this;
-    const { key, stored, state } = ask;
+    const { stored, state } = ask;
     const decision = decide(core, stored, state, plan);
-    if (decision === 'hit') {
-      this.#values.set(key, (ask.seen as CachedValue).value);
-      this.#count(ask, 'hit');
-      return true;
-    }
     if (decision === 'behind') behind.push(ask);
-    return (decision === 'serve' || decision === 'behind') && this.#serve(ask);
-  }
-
-  #serve(ask: Ask): true {
-    this.#values.set(ask.key, (ask.seen as CachedValue).value);
-    this.#count(ask, ask.state === 'early' ? 'hit' : 'stale');
+    if (decision === 'join' || decision === 'create') return false;
+    this.#answers.serve(ask);
     return true;
-  }
-
-  /** Each key is counted once, by how it is first dealt with. */
-  #count(ask: Ask, as: 'hit' | 'stale' | 'miss'): void {
-    const { stats } = this.core;
-    if (ask.counted) return;
-    ask.counted = true;
-    if (as === 'miss') stats.miss(ask.key, missReason(ask.state));
-    else stats[as](ask.key);
   }
 
   /** Once the caller is through. A flight for each key keeps others from doing the same. */
@@ -159,7 +139,9 @@ class SyncRead {
     const behind = new SyncRead(core, plan, this.createAll);
     const run = new Promise<void>((resolve) => setImmediate(resolve)).then(() => behind.#produce(asks, -1, true));
     for (const { key, stored } of asks) {
-      core.flights.start(stored, () => run.then(() => (behind.#values.has(key) ? behind.#values.get(key) : BUSY)));
+      core.flights.start(stored, () =>
+        run.then(() => (behind.#answers.values.has(key) ? behind.#answers.values.get(key) : BUSY)),
+      );
     }
     const work = run.catch((error) => core.stats.error('background', asks[0]?.key, error));
     if (typeof plan.background === 'function') plan.background(work);
@@ -186,7 +168,10 @@ class SyncRead {
     if (!this.down) {
       this.down = failingOpen(core, () => acquireNow(core, ask)) === undefined;
     }
-    if (ask.mutex === undefined && !isGone(state)) return !behind && !this.#serve(ask);
+    if (ask.mutex === undefined && !isGone(state)) {
+      if (!behind) this.#answers.serve(ask);
+      return false;
+    }
     if (ask.mutex === undefined && !this.down && plan.onLockTimeout === 'throw') throw lockTimeout(key, plan);
     return true;
   }
@@ -204,8 +189,7 @@ class SyncRead {
       const again = found[i] as Found;
       if (!isNewer(again, seen) || core.judge(again, key, now, { ...plan, earlyRefresh: undefined }) !== 'fresh')
         return true;
-      this.#values.set(key, again.value);
-      this.#count(ask, 'miss');
+      this.#answers.created(ask, again.value);
       return false;
     });
   }
@@ -230,15 +214,14 @@ class SyncRead {
         }),
       );
       for (const [i, ask] of asks.entries()) {
-        this.#values.set(ask.key, checkCreated(values[i], ask.key));
-        this.#count(ask, 'miss');
+        this.#answers.created(ask, checkCreated(values[i], ask.key));
       }
       this.#store(asks, values, creation);
     } catch (error) {
       const served = !behind && asks.every(({ state }) => servesOnError(state, plan));
-      for (const ask of asks) if (!served) this.#count(ask, 'miss');
+      for (const ask of asks) if (!served) this.#answers.missed(ask);
       if (!served) throw error;
-      for (const ask of asks) this.#serve(ask);
+      for (const ask of asks) this.#answers.serve(ask);
     } finally {
       for (const ask of asks) core.coordination.end(ask.stored, ask.claim);
     }
@@ -246,10 +229,7 @@ class SyncRead {
 
   #store(asks: readonly Ask[], values: readonly unknown[], creation: Creation): void {
     const { core } = this;
-    const created = asks.flatMap((ask, i) => {
-      const item = ask.mutex && creation.entry(ask.key, values[i]);
-      return item && ask.mutex ? [{ ...ask, mutex: ask.mutex, item }] : [];
-    });
+    const created = creation.entries(asks, values);
     const write = (): void => {
       settled(core.refreshInvalidations());
       const kept = created.filter(({ key, claim }) => !creation.overtaken(key, claim));

@@ -2,8 +2,9 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, jest, test } from '@jest/globals';
+import { MemoryBackend } from '@stockpile/backend-memory';
 import { createRegion, NO_VALUE, type Region, systemClock } from '@stockpile/core';
-import { FACES } from './fixtures.js';
+import { FACES, TestClock } from './fixtures.js';
 
 const EXPIRATION_MS = 60;
 
@@ -128,5 +129,29 @@ describe.each(FACES)('%s', (_face, of) => {
     const region = createRegion({ clock: Date }).configure('memory', { expirationTime: '1m' });
     await of(region).set('k', 1);
     expect(await of(region).get('k')).toBe(1);
+  });
+});
+
+describe.each([1e9, -1e9])('a backend instance whose clock is %p ms off', (off) => {
+  function setUp() {
+    const [clock, own] = [new TestClock(), new TestClock()];
+    clock.time += off;
+    const region = createRegion({ clock }).configure(new MemoryBackend({ clock: own }), { expirationTime: '1m' });
+    return { own, region };
+  }
+
+  test('91: keeps and frees entries by its own clock', async () => {
+    const { own, region } = setUp();
+    await region.set('a', 1);
+    const read = async () => [
+      await region.get('a', { ignoreExpiration: true }),
+      ...(await region.getMulti(['a'], { ignoreExpiration: true })),
+      region.sync.get('a', { ignoreExpiration: true }),
+    ];
+    expect(await region.get('a')).toBe(1);
+    expect(region.sync.get('a')).toBe(1);
+    expect(await read()).toEqual([1, 1, 1]);
+    own.time += 120_000; // expirationTime + grace
+    expect(await read()).toEqual([NO_VALUE, NO_VALUE, NO_VALUE]);
   });
 });

@@ -331,3 +331,16 @@ test.each(FACES)('%s: two regions of one backend object share its storage by nam
   await of(first).set('k', 'v');
   expect(await of(second).get('k')).toBe('v');
 });
+
+test('5: an old backend whose close throws does not keep the new one from being used', async () => {
+  class Stuck extends MemoryBackend {
+    override close(): never {
+      throw new Error('stuck');
+    }
+  }
+  registerBackend('test-stuck', () => new Stuck());
+  const region = createRegion().configure('test-stuck');
+  const backend = new MemoryBackend();
+  region.configure(backend, { replaceExistingBackend: true });
+  expect(region.backend).toBe(backend);
+});

@@ -1,7 +1,10 @@
 /** What ends a creator's time, and a caller's patience. */
 
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { describe, expect, jest, test } from '@jest/globals';
 import { type CreatorContext, NO_VALUE } from '@stockpile/core';
+import { asCreation } from '../src/creator.js';
 import { KINDS, setUp, twoProcesses } from './helpers/setups.js';
 import { failureOf, Gate, isPending, settle } from './helpers/time.js';
 
@@ -231,4 +234,36 @@ test('44: who leaves a multi call while another process creates starts no creato
   expect(await first).toBe('value');
   await settle();
   expect(unneeded).not.toHaveBeenCalled();
+});
+
+test('43: a creator that schedules the next one does not keep alive what was known of those before', async () => {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  const end = new Gate();
+  const region = {};
+  const known: WeakRef<readonly string[]>[] = [];
+  const running = [asCreation(region, ['other'], () => end.promise)]; // while any creator runs, contexts are kept
+  /** Each round is begun by what the creator of the round before has left behind. */
+  const rounds = async (): Promise<void> => {
+    const begun = new Gate();
+    const round = (left: number): void => {
+      const keys = [`round ${left}`];
+      known.push(new WeakRef(keys));
+      const next = (): unknown => (left === 1 ? begun.open() : round(left - 1));
+      const creation = asCreation(region, keys, async () => {
+        setImmediate(next);
+        if (left === 1) await end.promise;
+      });
+      if (left === 1) running.push(creation);
+    };
+    round(10);
+    await begun.promise;
+  };
+  await rounds();
+  await settle();
+  collect();
+  // the last one runs, and the one before has begun it
+  expect(known.slice(0, -2).filter((keys) => keys.deref() !== undefined)).toEqual([]);
+  end.open();
+  await Promise.all(running);
 });

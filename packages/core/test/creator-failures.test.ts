@@ -1,6 +1,8 @@
 /** Creators that fail: what callers get, and when it is tried again. */
 
 import { describe, expect, jest, test } from '@jest/globals';
+import { CreatorFailures } from '../src/failures.js';
+import { planOf } from '../src/options.js';
 import { KINDS, type Setup, setUp } from './helpers/setups.js';
 import { failureOf, Gate, settle } from './helpers/time.js';
 
@@ -180,4 +182,19 @@ describe.each(KINDS)('over $kind', (kind) => {
     await settle();
     expect(await region.getOrCreate('a', () => 'mine')).toBe('mine');
   });
+});
+
+test('37: long remembered failures do not keep short ones in memory', () => {
+  const failures = new CreatorFailures();
+  const note = (key: string, errorTtl: number, now: number): void =>
+    failures.note(key, error, now, planOf({ errorTtl }));
+  note('long 1', Infinity, 0);
+  note('long 2', Infinity, 0);
+  const keys = Array.from({ length: 1000 }, (_, i) => `short ${i}`);
+  for (const [i, key] of keys.entries()) note(key, 1, i * 10);
+  // asked as of the time at which it was noted, whatever is kept would still be given
+  const kept = keys.filter((key, i) => failures.remembered(key, i * 10) !== undefined);
+  expect(kept.length).toBeLessThan(10);
+  expect(failures.remembered('long 1', 10_000)).toEqual(expect.objectContaining({ error }));
+  expect(failures.remembered('long 2', 10_000)).toEqual(expect.objectContaining({ error }));
 });

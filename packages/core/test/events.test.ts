@@ -237,3 +237,28 @@ describe('waitFor', () => {
     expect((await waiting).code).toBe('ERR_STOCKPILE_VALIDATION');
   });
 });
+
+test.each<[string, { equals?: number }]>([
+  ['any event', {}],
+  ['a value', { equals: 1 }],
+])('81, 86: close ends a wait for %s, and leaves no listener', async (_what, options) => {
+  const backend = new MemoryBackend();
+  let listeners = 0;
+  const subscribe = backend.subscribe.bind(backend);
+  jest.spyOn(backend, 'subscribe').mockImplementation((prefix, listener) => {
+    const subscription = subscribe(prefix, listener);
+    listeners++;
+    return {
+      [Symbol.dispose]: () => {
+        listeners--;
+        subscription[Symbol.dispose]();
+      },
+    };
+  });
+  const region = createRegion().configure(backend);
+  const wait = failureOf(() => region.waitFor('k', options));
+  expect(listeners).toBe(1);
+  await region.close();
+  expect((await wait).code).toMatch(/^ERR_STOCKPILE_REGION_/);
+  expect(listeners).toBe(0);
+});

@@ -304,3 +304,20 @@ test('62: another process builds the same keys', async () => {
   const lists = new Function(`return ${calls}`)() as unknown[][];
   expect(lists.flatMap((args) => [named.key(...args), anonymous.key(...args)])).toEqual(JSON.parse(stdout));
 });
+
+test('62: an option key that answers undefined is refused: all such calls would share one entry', async () => {
+  const region = createRegion().configure('memory');
+  const load = region.cacheFunction(async (user: { id?: number; name: string }) => user.name, {
+    name: 'load',
+    key: (user) => user.id,
+  });
+  const refused = expect.objectContaining({ code: 'ERR_STOCKPILE_VALIDATION', message: expect.stringMatching(/key/) });
+  await expect(load({ name: 'ann' })).rejects.toEqual(refused);
+  expect(() => load.key({ name: 'bob' })).toThrow(refused);
+  expect(await load({ id: 1, name: 'ann' })).toBe('ann');
+  const many = region.cacheMultiFunction(async (users: readonly { id?: number }[]) => users.map(() => 1), {
+    name: 'many',
+    key: (user) => user.id,
+  });
+  await expect(many([{ id: 1 }, {}])).rejects.toEqual(refused);
+});

@@ -216,3 +216,23 @@ describe.each(KINDS)('over $kind', (kind) => {
     expect(await region.get('a')).toBe(NO_VALUE);
   });
 });
+
+test.each(KINDS)(
+  '57: with the clock set back, what is written after an invalidation is valid over $kind',
+  async (kind) => {
+    let hard = -Infinity;
+    const { clock, region } = setUp(kind, {
+      regionInvalidator: {
+        invalidate: ({ at }) => {
+          hard = Math.max(hard, at);
+        },
+        check: ({ createdAt }): Verdict => (createdAt <= hard ? 'hard' : 'valid'),
+      },
+    });
+    await region.invalidate();
+    clock.advance(-500);
+    await region.invalidate();
+    await region.set('a', 1);
+    expect(await region.get('a')).toBe(1);
+  },
+);

@@ -41,6 +41,14 @@ describe('a region on the null backend', () => {
     expect(results).toEqual([1, 2, 3]);
   });
 
+  test('95: refresh() by concurrent callers runs a creator for each', async () => {
+    const users = region();
+    let created = 0;
+    const creator = async (): Promise<number> => ++created;
+    const results = await Promise.all([1, 2, 3].map(() => users.refresh('ada', creator)));
+    expect(results.sort()).toEqual([1, 2, 3]);
+  });
+
   test('getOrCreateMulti() runs the creator with all keys in every call', async () => {
     const users = region();
     const asked: (readonly string[])[] = [];

@@ -282,3 +282,17 @@ describe('in two processes', () => {
     expect(creator).not.toHaveBeenCalled();
   });
 });
+
+describe.each(KINDS)('over $kind', (kind) => {
+  test("28: a call with stale: 'wait' waits, also where background is the default of the region", async () => {
+    const setup = setUp(kind, { expirationTime: 1000, background: true });
+    await makeStale(setup);
+    const { region } = setup;
+    expect(await region.getOrCreate('a', () => 'new', { stale: 'wait' })).toBe('new');
+    setup.clock.advance(1500);
+    expect(await region.getOrCreateMulti(['a'], () => ['newer'], { stale: 'wait' })).toEqual(['newer']);
+    setup.clock.advance(1500);
+    expect(await region.getOrCreate('a', () => 'behind')).toBe('newer');
+    expect(await region.getOrCreate('a', () => 'behind', { stale: 'wait', background: true })).not.toBe(NO_VALUE);
+  });
+});

@@ -4,7 +4,7 @@ import { describe, expect, jest, test } from '@jest/globals';
 import { MemoryBackend } from '@stockpile/backend-memory';
 import { type CacheMutex, type Capability, type ConfigureOptions, LocalLocks, NO_VALUE } from '@stockpile/core';
 import { regionOn } from './helpers/setups.js';
-import { TestClock } from './helpers/time.js';
+import { settle, TestClock } from './helpers/time.js';
 
 const error = new Error('no segment');
 const fail = (): never => {
@@ -101,4 +101,26 @@ describe('a synchronous backend', () => {
     jest.restoreAllMocks();
     expect(sync.get('a')).toBe(NO_VALUE);
   });
+});
+
+test('79: a mutex that answers with a promise is refused, and not left held', async () => {
+  const clock = new TestClock();
+  const backend = new Shared({ clock });
+  const { sync } = regionOn(backend, clock);
+  jest.spyOn(backend, 'getMutex').mockImplementation((key) => {
+    const mutex = backend.locks.mutex(key);
+    return {
+      acquire: async (options) => mutex.acquire(options),
+      release: async () => mutex.release(),
+      locked: () => mutex.locked(),
+    };
+  });
+  const creator = jest.fn();
+  expect(() => sync.getOrCreate('a', creator)).toThrow(expect.objectContaining({ code: 'ERR_STOCKPILE_CAPABILITY' }));
+  expect(() => sync.getOrCreateMulti(['b'], () => [1])).toThrow(
+    expect.objectContaining({ code: 'ERR_STOCKPILE_CAPABILITY' }),
+  );
+  expect(creator).not.toHaveBeenCalled();
+  await settle();
+  expect([sync.keyIsLocked('a'), sync.keyIsLocked('b')]).toEqual([false, false]);
 });

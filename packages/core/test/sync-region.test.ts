@@ -273,3 +273,23 @@ describe('getOrCreate', () => {
     expect(sync.get('a')).toBe(NO_VALUE);
   });
 });
+
+test.each<[string, (sync: ReturnType<typeof setUp>['sync'], creator: () => string) => unknown]>([
+  ['getOrCreate', (sync, creator) => sync.getOrCreate('a', creator, { background: true })],
+  ['getOrCreateMulti', (sync, creator) => sync.getOrCreateMulti(['a'], () => [creator()], { background: true })[0]],
+])('28: who waits for the new value gets no stale one from a %s behind', async (_form, create) => {
+  const { clock, backend, region, sync } = setUp({ expirationTime: 1000 });
+  const elsewhere = regionOn(backend, clock, { expirationTime: 1000 });
+  makeStale({ clock, sync });
+  const gate = new Gate<string>();
+  const creating = elsewhere.getOrCreate('a', () => gate.promise);
+  await settle();
+  const unneeded = jest.fn(() => 'unneeded');
+  expect(create(sync, unneeded)).toBe('old');
+  const waiting = region.getOrCreate('a', unneeded, { stale: 'wait' });
+  await settle();
+  gate.open('new');
+  expect(await creating).toBe('new');
+  expect(await waiting).toBe('new');
+  expect(unneeded).not.toHaveBeenCalled();
+});

@@ -148,6 +148,12 @@ export async function values(users: Region<User>): Promise<void> {
   same<ReturnType<Region<User>['configure']>, Region<User>>(true);
   const untyped = await createRegion().get('k');
   same<typeof untyped, unknown>(true);
+  const inferred = await createRegion().getOrCreate('k', async () => ({ id: 1, name: 'Ada' }));
+  same<typeof inferred, { id: number; name: string }>(true);
+  const text = await createRegion().getOrCreate('k', ({ key }) => key, { shouldCache: (value) => value.length > 0 });
+  same<typeof text, string>(true);
+  // @ts-expect-error it is a text
+  createRegion().getOrCreate('k', ({ key }) => key, { shouldCache: (value) => value > 0 });
 }
 
 export async function cachedFunctions(region: Region): Promise<void> {
