@@ -5,7 +5,7 @@ import type { CacheBackend, Capability } from './backend.js';
 import type { NoValue } from './cached-value.js';
 import { systemClock } from './clock.js';
 import { readConfiguration } from './config.js';
-import type { Creator } from './creator.js';
+import type { Creator, CreatorContext } from './creator.js';
 import { withDeadline } from './deadline.js';
 import { show } from './duration.js';
 import {
@@ -237,7 +237,11 @@ export class Region<V = unknown> implements AsyncDisposable {
    * @throws what the creator throws, unchanged; LockTimeoutError, CreatorTimeoutError, RecursiveCreationError.
    * @example await users.getOrCreate('user:1', async ({ signal }) => load(1, signal), { expirationTime: '1m' })
    */
-  getOrCreate<T extends V>(key: string, creator: Creator<T>, options?: GetOrCreateOptions<T>): Promise<Created<V, T>> {
+  getOrCreate<T extends V>(
+    key: string,
+    creator: (context: CreatorContext<V>) => Awaitable<T>,
+    options?: GetOrCreateOptions<T>,
+  ): Promise<Created<V, T>> {
     if (this.#core === undefined || this.#closing) return Promise.reject(this.#unusable());
     const value = readThrough(this.#core, key, creator as Creator<unknown>, options as GetOrCreateOptions);
     return value as Promise<Created<V, T>>;

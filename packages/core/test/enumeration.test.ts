@@ -176,6 +176,18 @@ describe('a driver whose enumeration fails', () => {
   });
 });
 
+test('82: a driver whose keys() throws at once is told by a typed error in both forms', async () => {
+  const { backend } = recorded();
+  Object.defineProperty(backend, 'keys', {
+    value: () => {
+      throw new Error('ECONNRESET');
+    },
+  });
+  const region = createRegion().configure(backend);
+  expect((await failureOf(() => region.size())).code).toBe('ERR_STOCKPILE_BACKEND_UNAVAILABLE');
+  expect((await failureOf(() => region.sync.size())).code).toBe('ERR_STOCKPILE_BACKEND_UNAVAILABLE');
+});
+
 test('93: clear without a namespace is refused on a backend that is not synchronous', async () => {
   const { backend } = recorded();
   Object.defineProperty(backend, 'capabilities', {

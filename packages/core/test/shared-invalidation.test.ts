@@ -263,6 +263,19 @@ describe.each([
     expect(await region.getOrCreate('a', () => 'new')).toBe('new');
     expect(await region.get('a')).toBe('new');
   });
+
+  test('84: a write of the times that never ends does not keep later invalidations from theirs', async () => {
+    const clock = new TestClock();
+    const backend = new FaultyBackend(new Storage(clock));
+    const region = regionOn(backend, clock, { wrap, timeout: 30, regionInvalidator: sharedInvalidator() });
+    await region.set('a', 'old');
+    backend.fail('silent', [`set:${TIMES}`]);
+    expect(await failureOf(region.invalidate())).toMatchObject({ code: 'ERR_STOCKPILE_BACKEND_TIMEOUT' });
+    backend.heal();
+    await settle();
+    await region.invalidate();
+    expect(await region.get('a')).toBe(NO_VALUE);
+  });
 });
 
 /** Tells of changes only when the test lets it, as over a network. */

@@ -150,10 +150,10 @@ export async function values(users: Region<User>): Promise<void> {
   same<typeof untyped, unknown>(true);
   const inferred = await createRegion().getOrCreate('k', async () => ({ id: 1, name: 'Ada' }));
   same<typeof inferred, { id: number; name: string }>(true);
-  const text = await createRegion().getOrCreate('k', ({ key }) => key, { shouldCache: (value) => value.length > 0 });
+  const used = await createRegion().getOrCreate('k', async ({ key }) => key, { expirationTime: 5 });
+  same<typeof used, string>(true);
+  const text = await createRegion().getOrCreate('k', () => 'text', { shouldCache: (value) => value.length > 0 });
   same<typeof text, string>(true);
-  // @ts-expect-error it is a text
-  createRegion().getOrCreate('k', ({ key }) => key, { shouldCache: (value) => value > 0 });
 }
 
 export async function cachedFunctions(region: Region): Promise<void> {

@@ -149,3 +149,53 @@ test('34: what one multi call gave up is no reason to reject callers of its othe
   expect(await multi).toMatchObject({ code: 'ERR_STOCKPILE_LOCK_TIMEOUT', key: 'b' });
   expect(await joiner).toBe('mine');
 });
+
+describe('while another process holds the mutex', () => {
+  async function held() {
+    const clock = new TestClock();
+    const storage = new Storage(clock);
+    const region = regionOn(new AsyncBackend(storage, { locks: true }), clock);
+    await storage.locks.mutex('r:a').acquire({ wait: 0 });
+    return region;
+  }
+
+  test('34: who joins a patient caller waits no longer than its own lockTimeout', async () => {
+    const region = await held();
+    void region.getOrCreate('a', endless, { lockTimeout: '1h' });
+    await settle();
+    expect(await region.getOrCreate('a', () => 'mine', { lockTimeout: LOCK_TIMEOUT_MS })).toBe('mine');
+  });
+
+  test("34: a caller with 'throw' does not make those throw who joined it", async () => {
+    const region = await held();
+    const first = failureOf(
+      region.getOrCreate('a', () => 'unneeded', { lockTimeout: LOCK_TIMEOUT_MS, onLockTimeout: 'throw' }),
+    );
+    await settle();
+    const joiner = region.getOrCreate('a', () => 'mine', { lockTimeout: 3 * LOCK_TIMEOUT_MS });
+    expect(await first).toMatchObject({ code: 'ERR_STOCKPILE_LOCK_TIMEOUT' });
+    expect(await joiner).toBe('mine');
+  });
+
+  test('34: who joins a refresh waits no longer than its own lockTimeout', async () => {
+    const region = await held();
+    void region.refresh('a', endless, { lockTimeout: '1h' });
+    await settle();
+    const late = region.refresh('a', () => 'mine', { lockTimeout: LOCK_TIMEOUT_MS, onLockTimeout: 'throw' });
+    expect(await failureOf(late)).toMatchObject({ code: 'ERR_STOCKPILE_LOCK_TIMEOUT' });
+  });
+});
+
+test('34: all multi calls that have waited for lockTimeout share one creation', async () => {
+  const { region } = setUp(KINDS[0] as (typeof KINDS)[number], { lockTimeout: LOCK_TIMEOUT_MS });
+  void region.getOrCreate('a', endless);
+  await settle();
+  const gate = new Gate<string[]>();
+  const creator = jest.fn(() => gate.promise);
+  const calls = Array.from({ length: 5 }, () => region.getOrCreateMulti(['a'], creator));
+  await failureOf(region.getOrCreate('a', () => 'unneeded', { onLockTimeout: 'throw' })); // the last whose time is up
+  await settle();
+  gate.open(['shared']);
+  expect(await Promise.all(calls)).toEqual(calls.map(() => ['shared']));
+  expect(creator).toHaveBeenCalledTimes(1);
+});
