@@ -6,7 +6,7 @@ import { type Duration, show } from './duration.js';
 import { ValidationError } from './errors.js';
 import { type FunctionKeyGenerator, functionName, structuredFunctionKey } from './function-key.js';
 import { alignAnswer, type MultiAnswer } from './multi-creator.js';
-import type { GetOrCreateOptions } from './options.js';
+import { checkOptions, type GetOrCreateOptions } from './options.js';
 import type { Region } from './region.js';
 
 export interface CacheFunctionOptions<A extends readonly unknown[] = readonly unknown[], V = unknown, T = unknown>
@@ -54,6 +54,7 @@ export function cacheFunction<T, A extends readonly unknown[], V>(
   fn: (this: T, ...args: A) => Awaitable<V>,
   options: CacheFunctionOptions<A, V, T> = {},
 ): CachedFunction<T, A, V> {
+  checkOptions(options);
   const { key: identify, name, namespace, expirationTime, ...defaults } = options;
   const build = keyBuilder(region, fn, name, namespace);
   const keyOf = (self: unknown, args: A): string => {
@@ -117,6 +118,7 @@ export function cacheMultiFunction<T, E, V>(
   fn: (this: T, elements: readonly E[]) => Awaitable<MultiAnswer<V>>,
   options: CacheFunctionOptions<readonly [E], V, T> = {},
 ): CachedMultiFunction<T, E, V> {
+  checkOptions(options);
   const { key: identify, name, namespace, expirationTime, ...defaults } = options;
   const build = keyBuilder(region, fn, name, namespace);
   const self = (given: unknown): T => (given === cached ? undefined : given) as T;

@@ -30,6 +30,7 @@ export class GuardedBackend {
   readonly stats: Stats;
   readonly failOpen: boolean;
   readonly #timeout: number;
+  #warned = false;
 
   constructor(
     /** The outermost layer; `wrap` puts another around it. */
@@ -130,10 +131,17 @@ export class GuardedBackend {
 
   /** The same for a created value that could not be stored: what cannot be stored at all is no reason to withhold it. */
   returnUnstored(error: unknown): void {
-    if (error instanceof SerializationError || error instanceof ValueTooLargeError) return;
-    if (error instanceof ValidationError)
+    if (error instanceof SerializationError || error instanceof ValueTooLargeError) this.#warnOnce(error);
+    else if (error instanceof ValidationError)
       this.stats.error('store', error.key, error); // the driver refuses the key
     else this.serveAnyway(error);
+  }
+
+  /** Creators that run each time since nothing of theirs is stored would else be seen in the statistics only. */
+  #warnOnce(error: Error): void {
+    if (this.#warned) return;
+    this.#warned = true;
+    process.emitWarning(`region '${this.name}': a created value is not cached: ${error.message}`, 'StockpileWarning');
   }
 }
 

@@ -29,7 +29,7 @@ const RESERVED = '\0stockpile.';
 
 /** Throws a `ValidationError` unless `key` is a well-formed string of 1 to 65,536 bytes. */
 export function checkKey(key: unknown): asserts key is string {
-  if (typeof key !== 'string') throw new ValidationError(`a key must be a string, not ${typeof key} ${show(key)}`);
+  if (typeof key !== 'string') throw new ValidationError(`a key must be a string, not ${show(key)}; write String(id)`);
   if (key === '') throw new ValidationError('a key must not be the empty string');
   if (key.startsWith(RESERVED))
     throw new ValidationError(`key ${show(key)} begins with '\\0stockpile.', which is reserved`, { key });

@@ -135,6 +135,14 @@ export function removeMulti(core: RegionCore, keys: Iterable<string>): Awaitable
 
 export function invalidate(core: RegionCore, options: InvalidateOptions = {}): Awaitable<void> {
   checkOptions(options);
+  // nothing misspelt may invalidate everything
+  const given = Array.isArray(options) ? ['an array'] : Object.keys(options);
+  const unknown = given.find((name) => name !== 'hard' && name !== 'tags');
+  if (unknown !== undefined || ('tags' in options && options.tags === undefined)) {
+    throw new ValidationError(
+      `invalidate: takes { hard, tags: ['a', 'b'] }, not ${unknown ?? 'tags: undefined'}; for one key use delete(key)`,
+    );
+  }
   const { hard = true } = options;
   if (typeof hard !== 'boolean') throw new ValidationError(`invalidate: hard must be true or false, not ${show(hard)}`);
   const tags = checkTags(options.tags);

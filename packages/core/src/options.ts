@@ -195,7 +195,16 @@ export function checkOptions(options: object | undefined): void {
   if (typeof options !== 'object' || options === null) {
     throw new ValidationError(`options: must be an object like { expirationTime: '10m' }, not ${show(options)}`);
   }
-  if ('ttl' in options) throw new ValidationError("options: 'ttl' is called 'expirationTime' here (plus 'grace')");
+  const foreign = ['ttl', 'maxAge', 'expires', 'expiration', 'expirationtime'].find((name) => name in options);
+  if (foreign !== undefined) {
+    throw new ValidationError(`options: '${foreign}' is called 'expirationTime' here (plus 'grace')`);
+  }
+}
+
+/** Texts like 'false' would count as true. */
+export function checkBoolean(value: boolean, name: string): boolean {
+  if (typeof value === 'boolean') return value;
+  throw new ValidationError(`${name}: must be true or false, not ${show(value)}`);
 }
 
 export function checkTags(tags: readonly string[] | undefined): readonly string[] | undefined {
@@ -212,7 +221,8 @@ function oneOf<T extends string>(value: T | undefined, name: string, allowed: re
 }
 
 function backgroundOf(option: CreateOptions['background']): CreateOptions['background'] {
-  return typeof option === 'boolean' ? option : checkFunction(option, 'background');
+  if (option === undefined || typeof option === 'boolean' || typeof option === 'function') return option;
+  throw new ValidationError(`background: must be true, false or a function that takes the work, not ${show(option)}`);
 }
 
 function backOffOf(option: boolean | Duration): number | undefined {
@@ -222,6 +232,9 @@ function backOffOf(option: boolean | Duration): number | undefined {
 
 function earlyRefreshOf(option: boolean | Partial<EarlyRefresh>): EarlyRefresh | undefined {
   if (option === false) return undefined;
+  if (option !== true && (typeof option !== 'object' || option === null)) {
+    throw new ValidationError(`earlyRefresh: must be true, false or { beta }, not ${show(option)}`);
+  }
   const { beta = 1, random = Math.random } = option === true ? {} : option;
   if (!(beta > 0)) throw new ValidationError(`earlyRefresh.beta: must be a number above 0, not ${show(beta)}`);
   return { beta, random };

@@ -103,7 +103,7 @@ async function proceed(
 
 /** Waits for the flight of the key, or starts it; for another's flight as long as for the mutex. */
 async function wait(core: RegionCore, request: Request): Promise<unknown> {
-  const { plan, patience } = request;
+  const { key, plan, patience } = request;
   const giveUpAt = performance.now() + (patience ?? 0);
   for (;;) {
     const left = Math.max(0, giveUpAt - performance.now());
@@ -117,7 +117,10 @@ async function wait(core: RegionCore, request: Request): Promise<unknown> {
     } else {
       core.stats.count('waits');
       const outcome = await within(running.join(plan.signal), left, LATE);
-      if (outcome === LATE) return giveUp(core, request);
+      if (outcome === LATE) {
+        if (plan.signal === undefined) running.leave(lockTimeout(key, plan)); // with a signal it leaves by that
+        return giveUp(core, request);
+      }
       if (outcome !== BUSY && outcome !== GAVE_UP) return outcome;
     }
     // the flight was one with less patience: once more

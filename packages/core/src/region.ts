@@ -34,6 +34,7 @@ import type { MultiAnswer, MultiCreator } from './multi-creator.js';
 import * as operations from './operations.js';
 import {
   type ConfigureOptions,
+  checkBoolean,
   checkFunction,
   checkOptions,
   type Entry,
@@ -116,7 +117,7 @@ export class Region<V = unknown> implements AsyncDisposable {
   configure<N extends string>(backend: N | object, options: ConfigureOptions<V, N> = {}): this {
     if (this.#closing) throw this.#unusable();
     checkOptions(options);
-    if (this.#core && !options.replaceExistingBackend) {
+    if (this.#core && !checkBoolean(options.replaceExistingBackend ?? false, 'replaceExistingBackend')) {
       throw new RegionAlreadyConfiguredError(
         `region '${this.name}' is configured with '${this.#core.backend.name}' already; to change it, pass replaceExistingBackend: true`,
         { region: this.name },
@@ -265,8 +266,13 @@ export class Region<V = unknown> implements AsyncDisposable {
   }
 
   /** Creates whatever is stored, under the mutex, and honours `shouldCache`. */
-  async refresh(key: string, creator: Creator<V>, options?: GetOrCreateOptions<V>): Promise<V> {
-    return refresh(this.#configured(), key, creator as Creator<unknown>, options as GetOrCreateOptions) as Promise<V>;
+  async refresh<T extends V>(
+    key: string,
+    creator: (context: CreatorContext<V>) => Awaitable<T>,
+    options?: GetOrCreateOptions<T>,
+  ): Promise<Created<V, T>> {
+    const value = refresh(this.#configured(), key, creator as Creator<unknown>, options as GetOrCreateOptions);
+    return value as Promise<Created<V, T>>;
   }
 
   /**

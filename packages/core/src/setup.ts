@@ -8,7 +8,7 @@ import { show } from './duration.js';
 import { LockTimeoutError, ValidationError } from './errors.js';
 import type { InvalidationStore, RegionInvalidator, Timeline } from './invalidation.js';
 import { type KeyMangler, KeySpace } from './key.js';
-import { type ConfigureOptions, optionalMs, planOf } from './options.js';
+import { type ConfigureOptions, checkBoolean, optionalMs, planOf } from './options.js';
 import { checkProxies, wrapWith } from './proxy.js';
 import { RegionCore } from './region-core.js';
 import { findBackend } from './registry.js';
@@ -45,6 +45,7 @@ export function setUp(
     invalidator: regionInvalidator ?? parts.invalidator,
   };
   const plan = planOf(defaults);
+  checkBoolean(failOpen, 'failOpen');
   const timeoutMs = optionalMs(timeout, 'timeout') ?? DEFAULT_TIMEOUT_MS;
   const proxies = checkProxies(wrap);
   if (typeof policy.invalidator?.check !== 'function' || typeof policy.invalidator.invalidate !== 'function') {

@@ -1,6 +1,6 @@
 /** keys, entries, size and clear: of one namespace, never more. */
 
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, jest, test } from '@jest/globals';
 import { MemoryBackend } from '@stockpile/backend-memory';
 import { MemoryPickleBackend } from '@stockpile/backend-memory-pickle';
 import {
@@ -177,11 +177,9 @@ describe('a driver whose enumeration fails', () => {
 });
 
 test('82: a driver whose keys() throws at once is told by a typed error in both forms', async () => {
-  const { backend } = recorded();
-  Object.defineProperty(backend, 'keys', {
-    value: () => {
-      throw new Error('ECONNRESET');
-    },
+  const backend = new MemoryBackend();
+  jest.spyOn(backend, 'keys').mockImplementation(() => {
+    throw new Error('ECONNRESET');
   });
   const region = createRegion().configure(backend);
   expect((await failureOf(() => region.size())).code).toBe('ERR_STOCKPILE_BACKEND_UNAVAILABLE');

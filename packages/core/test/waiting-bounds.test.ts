@@ -161,7 +161,7 @@ describe('while another process holds the mutex', () => {
 
   test('34: who joins a patient caller waits no longer than its own lockTimeout', async () => {
     const region = await held();
-    void region.getOrCreate('a', endless, { lockTimeout: '1h' });
+    void region.getOrCreate('a', endless, { lockTimeout: 1000 });
     await settle();
     expect(await region.getOrCreate('a', () => 'mine', { lockTimeout: LOCK_TIMEOUT_MS })).toBe('mine');
   });
@@ -179,7 +179,7 @@ describe('while another process holds the mutex', () => {
 
   test('34: who joins a refresh waits no longer than its own lockTimeout', async () => {
     const region = await held();
-    void region.refresh('a', endless, { lockTimeout: '1h' });
+    void region.refresh('a', endless, { lockTimeout: 1000 });
     await settle();
     const late = region.refresh('a', () => 'mine', { lockTimeout: LOCK_TIMEOUT_MS, onLockTimeout: 'throw' });
     expect(await failureOf(late)).toMatchObject({ code: 'ERR_STOCKPILE_LOCK_TIMEOUT' });
