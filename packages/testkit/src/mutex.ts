@@ -44,7 +44,7 @@ export function mutex({ test, has, options }: Kit): void {
   test('acquire() that waits is granted when the holder releases', async (subject) => {
     const [holder, waiter] = [subject.mutex('key'), subject.mutex('key')];
     await holder.acquire(NO_WAIT);
-    const waiting = waiter.acquire({ wait: 10_000 });
+    const waiting = waiter.acquire({ wait: TIMEOUT / 2 });
     assert.strictEqual(await holder.release(), true);
     assert.strictEqual(await within(waiting, TIMEOUT, 'acquire() of a freed lock'), true);
     assert.strictEqual(await waiter.release(), true);
@@ -98,7 +98,7 @@ export function mutex({ test, has, options }: Kit): void {
     let inside = 0;
     const enter = async (): Promise<void> => {
       const own = subject.mutex('key');
-      assert.strictEqual(await own.acquire({ wait: 10_000 }), true);
+      assert.strictEqual(await own.acquire({ wait: TIMEOUT / 2 }), true);
       inside++;
       await new Promise((resolve) => setImmediate(resolve));
       assert.strictEqual(inside, 1, 'two hold the lock');
