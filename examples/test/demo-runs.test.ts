@@ -31,7 +31,8 @@ describe('the demo', () => {
     expect(stdout).toMatch(/^Time saved: /m);
     expect(stdout).toMatch(/^Identical: all \d+ reports from null, memory, memory-pickle, lru/m);
     expect(stdout).not.toContain('\x1b');
-    const further = /^Further backends, as they come out: (.*); each joins the demo after npm install @stockpile\/backend-<name>\.$/m;
+    const further =
+      /^Further backends, as they come out: (.*); each joins the demo after npm install @stockpile\/backend-<name>\.$/m;
     for (const name of ['shm', 'memcached', 'redis', 'keyv']) {
       if (!new RegExp(`^${name} `, 'm').test(stdout) && !stdout.includes(`not usable here: ${name}`)) {
         expect(further.exec(stdout)?.[1]?.split(', ')).toContain(name);

@@ -44,7 +44,9 @@ async function demo(options: Options): Promise<number> {
     }
     for (const text of unusable) say(`Installed, but not usable here: ${text}.`);
     if (further.length > 0) {
-      say(`Further backends, as they come out: ${further.join(', ')}; each joins the demo after npm install @stockpile/backend-<name>.`);
+      say(
+        `Further backends, as they come out: ${further.join(', ')}; each joins the demo after npm install @stockpile/backend-<name>.`,
+      );
     }
     const asked = options.backend === undefined || available.some(({ name }) => name === options.backend);
     return problems.length === 0 && asked ? 0 : 1;
