@@ -1,9 +1,8 @@
 /** From a creator's value to the entry that is stored, and the decision not to store it. */
 
 import { type CachedValue, NO_VALUE } from './cached-value.js';
-import { CreationNotes, type CreatorContext } from './creator.js';
+import { CreationNotes, type CreatorContext, type Writers } from './creator.js';
 import { ValidationError } from './errors.js';
-import type { MultiCreatorContext } from './multi-creator.js';
 import type { CacheMutex } from './mutex.js';
 import type { Plan } from './options.js';
 import type { RegionCore } from './region-core.js';
@@ -32,35 +31,14 @@ export class Creation {
     }
   }
 
-  context(key: string, stale: unknown, signal: () => AbortSignal): CreatorContext {
-    const { setExpirationTime, doNotCache, tags } = this.notes.writers();
+  /** What a creator is told: `about` its keys, a signal that is made when looked at, and what it may say. */
+  context<A extends object>(about: A, signal: () => AbortSignal): A & Pick<CreatorContext, 'signal'> & Writers {
     return {
-      key,
-      stale,
+      ...about,
       get signal() {
         return signal();
       },
-      setExpirationTime,
-      doNotCache,
-      tags,
-    };
-  }
-
-  multiContext(
-    keys: readonly string[],
-    stale: ReadonlyMap<string, unknown>,
-    signal: () => AbortSignal,
-  ): MultiCreatorContext {
-    const { setExpirationTime, doNotCache, tags } = this.notes.writers();
-    return {
-      keys,
-      stale,
-      get signal() {
-        return signal();
-      },
-      setExpirationTime,
-      doNotCache,
-      tags,
+      ...this.notes.writers(),
     };
   }
 

@@ -24,6 +24,9 @@ export interface CreatorContext<V = unknown> {
   tags(...tags: string[]): void;
 }
 
+/** What a creator may say of the entry. */
+export type Writers = Pick<CreatorContext, 'setExpirationTime' | 'doNotCache' | 'tags'>;
+
 /** Computes a missing or stale value. */
 export type Creator<V> = (context: CreatorContext<V>) => Awaitable<V>;
 
@@ -39,7 +42,7 @@ export class CreationNotes {
   }
 
   /** The part of a creator's context that writes here. */
-  writers(): Pick<CreatorContext, 'setExpirationTime' | 'doNotCache' | 'tags'> {
+  writers(): Writers {
     return {
       setExpirationTime: (expirationTime) => {
         this.expirationTime = optionalMs(expirationTime, 'setExpirationTime');

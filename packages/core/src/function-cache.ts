@@ -4,7 +4,7 @@ import type { Awaitable } from './awaitable.js';
 import { NO_VALUE, type NoValue } from './cached-value.js';
 import { type Duration, show } from './duration.js';
 import { ValidationError } from './errors.js';
-import { type FunctionKeyGenerator, functionName, structuredFunctionKey } from './function-key.js';
+import { type AnyFunction, type FunctionKeyGenerator, functionName, structuredFunctionKey } from './function-key.js';
 import { alignAnswer, type MultiAnswer } from './multi-creator.js';
 import { checkOptions, type GetOrCreateOptions } from './options.js';
 import type { Region } from './region.js';
@@ -21,12 +21,6 @@ export interface CacheFunctionOptions<A extends readonly unknown[] = readonly un
   readonly expirationTime?: Duration | ((...args: A) => Duration);
 }
 
-/**
- * Any function at all. Not `(...args) => …`: a signature here would be the contextual type of the argument, and turn
- * parameters with a default and no annotation into `unknown`.
- */
-// biome-ignore lint/complexity/noBannedTypes: see above
-export type AnyFunction = Function;
 export type ThisOf<F> = F extends (this: infer T, ...args: never[]) => unknown ? T : unknown;
 export type ArgsOf<F> = F extends (...args: infer A) => unknown ? A : never;
 export type ResultOf<F> = F extends (...args: never[]) => infer R ? Awaited<R> : never;

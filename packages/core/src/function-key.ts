@@ -7,6 +7,13 @@ import { show } from './duration.js';
 import { ValidationError } from './errors.js';
 
 /**
+ * Any function at all. Not `(...args) => …`: where a function is taken, a signature would be its contextual type, and turn
+ * parameters with a default and no annotation into `unknown`.
+ */
+// biome-ignore lint/complexity/noBannedTypes: see above
+export type AnyFunction = Function;
+
+/**
  * Makes the key builder of a cached function. `name` is unique in the region for its namespace.
  * @example
  * const byFirstArgument: FunctionKeyGenerator = ({ name }) => (id) => `${name}/${id}`;
@@ -16,8 +23,7 @@ export type FunctionKeyGenerator = (of: FunctionIdentity) => (...args: readonly 
 export interface FunctionIdentity {
   readonly name: string;
   readonly namespace: string | undefined;
-  // biome-ignore lint/complexity/noBannedTypes: any function at all; it is only looked at
-  readonly fn: Function;
+  readonly fn: AnyFunction;
 }
 
 /**
@@ -42,8 +48,7 @@ function escapeName(name: string): string {
 }
 
 /** The name of a function: its own, or one made of its text. */
-// biome-ignore lint/complexity/noBannedTypes: any function at all; it is only looked at
-export function functionName(fn: Function): string {
+export function functionName(fn: AnyFunction): string {
   return fn.name || `anonymous-${createHash('sha256').update(fn.toString()).digest('base64url').slice(0, 16)}`;
 }
 

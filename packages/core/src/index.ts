@@ -20,7 +20,6 @@ export * from './errors.js';
 export { type Expiring, ExpiringMap, ExpiringValue, SweepTimer } from './expiring-map.js';
 export type { EarlyRefresh } from './freshness.js';
 export {
-  type AnyFunction,
   type ArgsOf,
   type CachedFunction,
   type CachedMultiFunction,
@@ -30,7 +29,12 @@ export {
   type ResultOf,
   type ThisOf,
 } from './function-cache.js';
-export { type FunctionIdentity, type FunctionKeyGenerator, structuredFunctionKey } from './function-key.js';
+export {
+  type AnyFunction,
+  type FunctionIdentity,
+  type FunctionKeyGenerator,
+  structuredFunctionKey,
+} from './function-key.js';
 export type {
   InvalidateOptions,
   InvalidationStore,

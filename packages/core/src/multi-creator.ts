@@ -2,13 +2,12 @@
 
 import type { Awaitable } from './awaitable.js';
 import { NO_VALUE } from './cached-value.js';
-import type { CreatorContext } from './creator.js';
+import type { CreatorContext, Writers } from './creator.js';
 import { show } from './duration.js';
 import { ValidationError } from './errors.js';
 
 /** What a multi creator receives beside the missing keys. What it says holds for all values of the call. */
-export interface MultiCreatorContext<V = unknown>
-  extends Pick<CreatorContext, 'signal' | 'setExpirationTime' | 'doNotCache' | 'tags'> {
+export interface MultiCreatorContext<V = unknown> extends Pick<CreatorContext, 'signal'>, Writers {
   /** The missing keys, each once, in request order. */
   readonly keys: readonly string[];
   /** The values that are being replaced, where there are any to serve. */

@@ -267,7 +267,7 @@ class MultiRead {
       asks.flatMap((ask) => ask.flight ?? []),
     );
     const work = async (signal: () => AbortSignal): Promise<unknown[]> =>
-      alignAnswer(await this.creator(keys, creation.multiContext(keys, stale, signal)), keys);
+      alignAnswer(await this.creator(keys, creation.context({ keys, stale }, signal)), keys);
     let values: unknown[];
     try {
       values = await creation.run(

@@ -44,7 +44,7 @@ export function readThroughSync(
   const read = new SyncRead(
     core,
     plan,
-    (_keys, creation, _asks, signal) => [creator(creation.context(key, stale, signal))],
+    (_keys, creation, _asks, signal) => [creator(creation.context({ key, stale }, signal))],
     found === undefined,
   );
   return read
@@ -61,7 +61,7 @@ export function readThroughMultiSync(
   checkCreator(creator);
   const read = new SyncRead(core, core.planFor(options), (missing, creation, asks, signal) => {
     const stale = staleValues(asks);
-    return creator(missing, creation.multiContext(missing, stale, signal));
+    return creator(missing, creation.context({ keys: missing, stale }, signal));
   });
   const { writes } = core.coordination;
   const values = read.run(read.read([...new Set(keys)]), writes);

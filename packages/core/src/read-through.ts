@@ -255,7 +255,7 @@ async function runCreator(
     () =>
       asCreation(core, [stored], () =>
         bounded(
-          (signal) => creator(creation.context(key, stale, signal)),
+          (signal) => creator(creation.context({ key, stale }, signal)),
           abandoned,
           plan.creatorTimeout,
           `key '${key}'`,

@@ -15,7 +15,6 @@ import {
   ValidationError,
 } from './errors.js';
 import {
-  type AnyFunction,
   type ArgsOf,
   type CachedFunction,
   type CachedMultiFunction,
@@ -26,7 +25,7 @@ import {
   type ResultOf,
   type ThisOf,
 } from './function-cache.js';
-import type { FunctionKeyGenerator } from './function-key.js';
+import type { AnyFunction, FunctionKeyGenerator } from './function-key.js';
 import { type InvalidateOptions, LocalInvalidator, type RegionInvalidator, Timeline } from './invalidation.js';
 import type { KeyEvent } from './key-events.js';
 import { entriesOf, type KeysOptions, keysOf, subscribe, type WaitForOptions, waitFor } from './key-watch.js';
