@@ -13,6 +13,7 @@
 import { type Awaitable, chain } from './awaitable.js';
 import type { CachedValue, NoValue } from './cached-value.js';
 import { missingCapability } from './errors.js';
+import type { RegionInvalidator } from './invalidation.js';
 import type { KeyMangler } from './key.js';
 import type { KeyEvent } from './key-events.js';
 import { eachKey } from './multi.js';
@@ -86,6 +87,9 @@ export abstract class Backend<T> {
   /**
    * Adds `by` (may be negative or fractional) atomically and answers with the sum. An absent entry becomes `initial`,
    * which already includes `by`; an existing one keeps its metadata and ttl. Not a number: `ValidationError`.
+   *
+   * Where bytes are stored, `initial` ends with its number, a float64 little-endian, and so must the entry: answer with
+   * NaN, and leave the entry, where it does not have this form (`isCounterForm`). It is then converted by `compareAndSet`.
    */
   increment(_key: string, _by: number, _initial: T, _options: WriteOptions): Awaitable<number> {
     throw missingCapability(this.name, 'counters');
@@ -122,6 +126,15 @@ export abstract class Backend<T> {
     throw missingCapability(this.name, 'events');
   }
 
+  /**
+   * Region-wide invalidation that all users of the storage see; `prefix` is the region's. Default: each region object
+   * keeps its own times. Asked by `configure` unless the user gave a `regionInvalidator`. What it makes holds nothing
+   * before `attach` and after `detach`; its `latest` and `check` never throw, also after `close`: creators may still run.
+   */
+  createInvalidator(_prefix: string): RegionInvalidator | undefined {
+    return undefined;
+  }
+
   /** Settles what runs and frees connections and timers that this driver opened. Idempotent. */
   close(): Awaitable<void> {}
 }
@@ -137,4 +150,20 @@ export abstract class CacheBackend extends Backend<CachedValue> {
  */
 export abstract class BytesBackend extends Backend<Uint8Array> {
   readonly stores = 'bytes';
+  /** For drivers that answer without promises. Read once per region, by `configure`. */
+  readonly decodedCache?: DecodedCache | undefined;
+}
+
+/**
+ * Decoded values of which a driver can tell, without decoding, that they are still what is stored. All readers get the
+ * same object: keep only what none of them can change.
+ */
+export interface DecodedCache {
+  /** The item kept for `key` if it is still what `get` would answer with. */
+  get(key: string, now: number | undefined): CachedValue | undefined;
+  /**
+   * Called right after this driver's synchronous `get(key)` answered with bytes that were decoded to `item`; only the
+   * serializer ran in between. Keep `item` itself: `compareAndSet` knows it again.
+   */
+  keep(key: string, item: CachedValue): void;
 }

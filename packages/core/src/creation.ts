@@ -3,6 +3,7 @@
 import { type CachedValue, NO_VALUE } from './cached-value.js';
 import { CreationNotes, type CreatorContext, type Writers } from './creator.js';
 import { ValidationError } from './errors.js';
+import { verdictFor } from './freshness.js';
 import type { CacheMutex } from './mutex.js';
 import type { Plan } from './options.js';
 import type { RegionCore } from './region-core.js';
@@ -94,11 +95,7 @@ export class Creation {
 
   /** Whether a write or an invalidation came between, by what is known in this process. */
   overtaken(key: string, claim: Claim): boolean {
-    const { invalidator } = this.core.policy;
-    const verdict =
-      invalidator.latest === -Infinity
-        ? 'valid'
-        : invalidator.check({ key, createdAt: this.#dated, tags: this.notes.tags ?? [] });
+    const verdict = verdictFor(key, this.#dated, this.notes.tags, this.core.policy.invalidator);
     if (!claim.superseded && verdict === 'valid') return false;
     this.core.stats.count('superseded');
     return true;

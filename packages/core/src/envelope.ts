@@ -3,16 +3,20 @@
  *
  *   offset  size  field
  *        0     1  version, 0xa1; any other is not ours to read
- *        1     1  flags: 1 expirationTime, 2 creationTime, 4 tags
+ *        1     1  flags: 1 expirationTime, 2 creationTime, 4 tags, 8 counter
  *        2     8  createdAt, float64 little-endian, epoch ms
  *       10     4  payload length, uint32 little-endian: a torn entry is recognised
  *       14     8  expirationTime, float64, ms       (if flagged)
  *              4  creationTime, uint32, ms          (if flagged)
  *           4 + n n, uint32, and a JSON array of n bytes with the tags (if flagged)
  *                 payload
+ *
+ * The payload of a counter is its number, a float64 little-endian, made by no serializer: whatever the region's, a driver
+ * can add to the last 8 bytes in place.
  */
 
 import type { CachedValue, Metadata } from './cached-value.js';
+import { show } from './duration.js';
 import { SerializationError } from './errors.js';
 import { asBuffer, type Serializer } from './serializer.js';
 
@@ -21,10 +25,32 @@ const HEADER_BYTES = 14;
 const EXPIRATION = 1;
 const CREATION = 2;
 const TAGS = 4;
+const COUNTER = 8;
+const COUNTER_BYTES = 8;
 
 /** The bytes of `item`. Throws what the serializer throws. */
 export function encode({ value, metadata }: CachedValue, serializer: Serializer): Uint8Array {
-  const payload = serializer.serialize(value);
+  return envelop(serializer.serialize(value), metadata, 0);
+}
+
+/** The bytes of a counter, which a driver can add to without the serializer. */
+export function encodeCounter({ value, metadata }: CachedValue): Uint8Array {
+  if (typeof value !== 'number') throw new SerializationError(`a counter is a number, not ${show(value)}`);
+  const payload = Buffer.allocUnsafe(COUNTER_BYTES);
+  payload.writeDoubleLE(value);
+  return envelop(payload, metadata, COUNTER);
+}
+
+/**
+ * For drivers with `counters`: whether an entry ends with its number, a float64 little-endian, to which they can add in
+ * place. Nothing else may be changed.
+ */
+export function isCounterForm(bytes: Uint8Array): boolean {
+  // flags that are not known, from 16 up, may move the number
+  return bytes.length >= HEADER_BYTES + COUNTER_BYTES && bytes[0] === VERSION && (bytes[1] as number) >> 3 === 1;
+}
+
+function envelop(payload: Uint8Array, metadata: Metadata, form: number): Uint8Array {
   const { createdAt, expirationTime, creationTime, tags } = metadata;
   const tagBytes = tags && Buffer.from(JSON.stringify(tags));
   const extra =
@@ -34,7 +60,10 @@ export function encode({ value, metadata }: CachedValue, serializer: Serializer)
   const bytes = Buffer.allocUnsafe(HEADER_BYTES + extra + payload.length);
   bytes[0] = VERSION;
   bytes[1] =
-    (expirationTime === undefined ? 0 : EXPIRATION) | (creationTime === undefined ? 0 : CREATION) | (tags ? TAGS : 0);
+    form |
+    (expirationTime === undefined ? 0 : EXPIRATION) |
+    (creationTime === undefined ? 0 : CREATION) |
+    (tags ? TAGS : 0);
   bytes.writeDoubleLE(createdAt, 2);
   let at = bytes.writeUInt32LE(payload.length, 10);
   if (expirationTime !== undefined) at = bytes.writeDoubleLE(expirationTime, at);
@@ -53,14 +82,18 @@ export function decode(input: Uint8Array, serializer: Serializer): DecodedValue 
   const bytes = asBuffer(input);
   if (bytes[0] !== VERSION) throw new SerializationError(`unknown envelope version ${bytes[0]}`);
   const flags = bytes[1] as number;
-  if (flags & ~(EXPIRATION | CREATION | TAGS)) throw new SerializationError(`unknown envelope flags ${flags}`);
+  if (flags & ~(EXPIRATION | CREATION | TAGS | COUNTER))
+    throw new SerializationError(`unknown envelope flags ${flags}`);
   const createdAt = bytes.readDoubleLE(2);
   const metadata: Metadata = { createdAt };
   const at = flags === 0 ? HEADER_BYTES : readOptional(bytes, flags, metadata);
-  if (at + bytes.readUInt32LE(10) !== bytes.length || !Number.isFinite(createdAt)) {
+  const size = bytes.readUInt32LE(10);
+  const isCounter = (flags & COUNTER) !== 0;
+  if (at + size !== bytes.length || !Number.isFinite(createdAt) || (isCounter && size !== COUNTER_BYTES)) {
     throw new SerializationError(`the entry of ${bytes.length} bytes is torn`);
   }
-  return new DecodedValue(serializer.deserialize(bytes.subarray(at)), metadata, input);
+  const value = isCounter ? bytes.readDoubleLE(at) : serializer.deserialize(bytes.subarray(at));
+  return new DecodedValue(value, metadata, input);
 }
 
 /** A decoded item remembers the bytes it came from: `compareAndSet` compares them. */

@@ -50,7 +50,7 @@ export function judge(
   const { metadata } = entry;
   const limit = expirationTime ?? expirationOf(metadata, policy);
   const age = ageOf(metadata, now);
-  const verdict = verdictFor(key, metadata, policy.invalidator);
+  const verdict = verdictFor(key, metadata.createdAt, metadata.tags, policy.invalidator);
   if (verdict === 'hard') return 'invalidated';
   if (age < limit) return verdict === 'valid' ? 'fresh' : 'stale';
   return age < limit + graceOf(metadata, policy) ? 'stale' : 'expired';
@@ -58,14 +58,23 @@ export function judge(
 
 /** The common case of a hit in two comparisons. True only for fresh entries, though not for all of them. */
 export function isPlainlyFresh({ metadata }: CachedValue, now: number, policy: FreshnessPolicy): boolean {
-  if (policy.invalidator.latest !== -Infinity || metadata === undefined) return false;
+  if (metadata === undefined || !isAfter(metadata.createdAt, policy.invalidator)) return false;
   return Math.abs(now - metadata.createdAt) < (metadata.expirationTime ?? policy.expirationTime);
 }
 
-/** Spares the call, and the object, while nothing was ever invalidated. */
-function verdictFor(key: string, metadata: Metadata, invalidator: RegionInvalidator): Verdict {
-  if (invalidator.latest === -Infinity) return 'valid';
-  return invalidator.check({ key, createdAt: metadata.createdAt, tags: metadata.tags ?? [] });
+/** How the invalidator judges what is dated `createdAt`. Spares the call, and the object, where that is certain. */
+export function verdictFor(
+  key: string,
+  createdAt: number,
+  tags: readonly string[] | undefined,
+  invalidator: RegionInvalidator,
+): Verdict {
+  return isAfter(createdAt, invalidator) ? 'valid' : invalidator.check({ key, createdAt, tags: tags ?? [] });
+}
+
+/** Whether all invalidations came before. One that does not say when its last was is asked each time. */
+function isAfter(createdAt: number, { latest = Infinity }: RegionInvalidator): boolean {
+  return createdAt > latest; // read once: it may be another process that changes it
 }
 
 /** ms since the entry was written; one from the future (another host's clock is ahead) counts as new. */

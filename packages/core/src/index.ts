@@ -6,6 +6,7 @@ export {
   BytesBackend,
   CacheBackend,
   type Capability,
+  type DecodedCache,
   type MultiWriteOptions,
   type WriteOptions,
 } from './backend.js';
@@ -16,6 +17,7 @@ export { type Clock, systemClock } from './clock.js';
 export { cloneValue } from './clone.js';
 export type { Creator, CreatorContext } from './creator.js';
 export { type ByteSize, type Duration, parseByteSize, parseDuration, show } from './duration.js';
+export { isCounterForm } from './envelope.js';
 export * from './errors.js';
 export { type Expiring, ExpiringMap, ExpiringValue, SweepTimer } from './expiring-map.js';
 export type { EarlyRefresh } from './freshness.js';
@@ -35,12 +37,17 @@ export {
   type FunctionKeyGenerator,
   structuredFunctionKey,
 } from './function-key.js';
-export type {
-  InvalidateOptions,
-  InvalidationStore,
-  InvalidationSubject,
-  RegionInvalidator,
-  Verdict,
+export {
+  addInvalidation,
+  type InvalidateOptions,
+  type InvalidationStore,
+  type InvalidationSubject,
+  type InvalidationTimes,
+  latestOf,
+  noInvalidations,
+  type RegionInvalidator,
+  type Verdict,
+  verdictOf,
 } from './invalidation.js';
 export { hashMangler, type KeyMangler, lengthMangler, MAX_KEY_BYTES } from './key.js';
 export { type KeyEvent, KeyEvents } from './key-events.js';

@@ -37,7 +37,10 @@ export interface RegionInvalidator {
     readonly at: number;
   }): Awaitable<void>;
   check(entry: InvalidationSubject): Verdict;
-  /** The newest time given to `invalidate`, -Infinity if none: writes are dated after it, and `check` is spared. */
+  /**
+   * The newest time given to `invalidate`, -Infinity if none: writes are dated after it, and `check` is spared for them.
+   * May grow at any time. Leave it out where `check` also goes by something else.
+   */
   readonly latest?: number;
   /** Called before entries are judged by times that others may have changed; `force`: now, else when it is due. */
   refresh?(force: boolean): Awaitable<void>;

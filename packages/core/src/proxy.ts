@@ -5,6 +5,7 @@ import { type Backend, CacheBackend, type Capability, type MultiWriteOptions, ty
 import type { CachedValue, NoValue } from './cached-value.js';
 import { show } from './duration.js';
 import { ValidationError } from './errors.js';
+import type { RegionInvalidator } from './invalidation.js';
 import type { KeyMangler } from './key.js';
 import type { KeyEvent } from './key-events.js';
 import type { CacheMutex } from './mutex.js';
@@ -97,6 +98,10 @@ export class ProxyBackend extends CacheBackend {
 
   override subscribe(prefix: string, listener: (event: KeyEvent) => void): Disposable {
     return this.proxied.subscribe(prefix, listener);
+  }
+
+  override createInvalidator(prefix: string): RegionInvalidator | undefined {
+    return this.proxied.createInvalidator?.(prefix);
   }
 
   override close(): Awaitable<void> {

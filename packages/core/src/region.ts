@@ -74,6 +74,7 @@ export class Region<V = unknown> implements AsyncDisposable {
   readonly name: string;
   readonly functionKeyGenerator: FunctionKeyGenerator | undefined;
   readonly #parts: Omit<RegionParts, 'invalidator'>;
+  /** What `configure` was given last, else times of its own. */
   #invalidator: RegionInvalidator = new LocalInvalidator();
   #core: RegionCore | undefined;
   #sync: SyncRegion<V> | undefined;
@@ -135,7 +136,7 @@ export class Region<V = unknown> implements AsyncDisposable {
           () => {},
         ),
       ).catch(() => {});
-    this.#invalidator = core.policy.invalidator;
+    this.#invalidator = options.regionInvalidator ?? this.#invalidator;
     this.#ownsBackend = typeof backend === 'string';
     this.#core = core;
     this.#sync = undefined;

@@ -5,15 +5,17 @@ import {
   type BytesBackend,
   CacheBackend,
   type Capability,
+  type DecodedCache,
   type MultiWriteOptions,
   type WriteOptions,
 } from './backend.js';
 import { add, type CachedValue, NO_VALUE, type NoValue } from './cached-value.js';
 import { show } from './duration.js';
-import { DecodedValue, decode, encode } from './envelope.js';
-import { missingCapability, SerializationError, StockpileError } from './errors.js';
+import { DecodedValue, decode, encode, encodeCounter } from './envelope.js';
+import { missingCapability, SerializationError, StockpileError, ValidationError } from './errors.js';
+import type { RegionInvalidator } from './invalidation.js';
 import type { KeyEvent } from './key-events.js';
-import { Failures } from './multi.js';
+import { eachKey, Failures } from './multi.js';
 import type { CacheMutex } from './mutex.js';
 import type { Serializer } from './serializer.js';
 
@@ -21,6 +23,9 @@ export class SerializingBackend extends CacheBackend {
   readonly name: string;
   readonly capabilities: ReadonlySet<Capability>;
   override readonly keyMangler: BytesBackend['keyMangler'];
+  readonly #decodedCache: DecodedCache | undefined;
+  /** The driver adds in place, to entries of the counter form. */
+  readonly #countsInPlace: boolean;
 
   /** `onUnreadable` hears of entries that could not be decoded; they count as absent. */
   constructor(
@@ -31,18 +36,30 @@ export class SerializingBackend extends CacheBackend {
     super();
     this.name = bytesBackend.name;
     this.keyMangler = bytesBackend.keyMangler;
+    this.#decodedCache = bytesBackend.decodedCache;
     const { capabilities } = bytesBackend;
+    this.#countsInPlace = capabilities.has('counters');
     // a counter needs no method of its own where an entry can be compared and set
     this.capabilities = capabilities.has('compareAndSet') ? new Set([...capabilities, 'counters']) : capabilities;
   }
 
   override get(key: string, now?: number): Awaitable<CachedValue | NoValue> {
+    const cache = this.#decodedCache;
+    if (cache !== undefined) {
+      const kept = cache.get(key, now);
+      if (kept !== undefined) return kept;
+    }
     const found = this.bytesBackend.get(key, now);
-    if (found instanceof Uint8Array) return this.#decode(key, found);
+    if (found instanceof Uint8Array) {
+      const item = this.#decode(key, found);
+      if (cache !== undefined && item !== NO_VALUE) cache.keep(key, item);
+      return item;
+    }
     return chain(found, (bytes) => (bytes === NO_VALUE ? bytes : this.#decode(key, bytes)));
   }
 
   override getMulti(keys: readonly string[], now?: number): Awaitable<(CachedValue | NoValue)[]> {
+    if (this.#decodedCache !== undefined) return eachKey(keys, (key) => this.get(key, now));
     return chain(this.bytesBackend.getMulti(keys, now), (all) =>
       all.map((bytes, i) => (bytes === NO_VALUE ? bytes : this.#decode(keys[i] as string, bytes))),
     );
@@ -81,16 +98,28 @@ export class SerializingBackend extends CacheBackend {
   }
 
   override increment(key: string, by: number, initial: CachedValue, options: WriteOptions): Awaitable<number> {
-    if (this.bytesBackend.capabilities.has('counters')) {
-      return this.bytesBackend.increment(key, by, this.#encode(key, initial), options);
+    if (this.#countsInPlace) {
+      return chain(this.bytesBackend.increment(key, by, encodeCounter(initial), options), (sum) =>
+        Number.isNaN(sum) ? this.#add(key, by, initial, options) : sum,
+      );
     }
     if (!this.capabilities.has('counters')) throw missingCapability(this.name, 'counters');
+    return this.#add(key, by, initial, options);
+  }
+
+  /** By compareAndSet: where the driver cannot count, or has found an entry to which it cannot add. */
+  #add(key: string, by: number, initial: CachedValue, options: WriteOptions): Awaitable<number> {
     return chain(this.bytesBackend.get(key), (bytes) => {
       // an unreadable entry counts as absent, but it is its bytes that are replaced
       const current = bytes === NO_VALUE ? bytes : this.#decode(key, bytes);
       const next = current === NO_VALUE ? initial : add(current, by);
+      if (!this.bytesBackend.capabilities.has('compareAndSet')) {
+        if (bytes !== NO_VALUE) throw cannotConvert(this.name);
+        return this.increment(key, by, initial, options); // it has gone since the driver looked
+      }
       const ttl = current === NO_VALUE ? options.ttl : undefined;
-      return chain(this.bytesBackend.compareAndSet(key, bytes, this.#encode(key, next), { ttl }), (stored) =>
+      const made = this.#countsInPlace ? encodeCounter(next) : this.#encode(key, next);
+      return chain(this.bytesBackend.compareAndSet(key, bytes, made, { ttl }), (stored) =>
         stored ? (next.value as number) : this.increment(key, by, initial, options),
       );
     });
@@ -119,6 +148,10 @@ export class SerializingBackend extends CacheBackend {
     return this.bytesBackend.subscribe(prefix, listener);
   }
 
+  override createInvalidator(prefix: string): RegionInvalidator | undefined {
+    return this.bytesBackend.createInvalidator?.(prefix);
+  }
+
   override close(): Awaitable<void> {
     return this.bytesBackend.close();
   }
@@ -142,4 +175,10 @@ export class SerializingBackend extends CacheBackend {
       return NO_VALUE;
     }
   }
+}
+
+function cannotConvert(backend: string): ValidationError {
+  return new ValidationError(
+    `increment: the entry was not made by increment, and backend '${backend}' can add to no other (it has no 'compareAndSet'); delete it first, then count with increment alone`,
+  );
 }

@@ -1,12 +1,12 @@
 /** From `configure`'s options to a working core. */
 
-import { chain, lastly } from './awaitable.js';
+import { attempt, chain, lastly } from './awaitable.js';
 import type { BytesBackend, CacheBackend } from './backend.js';
 import { type CachedValue, NO_VALUE } from './cached-value.js';
 import type { Clock } from './clock.js';
 import { show } from './duration.js';
 import { LockTimeoutError, ValidationError } from './errors.js';
-import type { InvalidationStore, RegionInvalidator, Timeline } from './invalidation.js';
+import { type InvalidationStore, LocalInvalidator, type RegionInvalidator, type Timeline } from './invalidation.js';
 import { type KeyMangler, KeySpace } from './key.js';
 import { type ConfigureOptions, checkBoolean, optionalMs, planOf } from './options.js';
 import { checkProxies, wrapWith } from './proxy.js';
@@ -25,6 +25,7 @@ export interface RegionParts {
   readonly clock: Clock;
   readonly stats: Stats;
   readonly timeline: Timeline;
+  /** What `configure` was given last, else the region's own times. That of a driver stays with its driver. */
   readonly invalidator: RegionInvalidator;
 }
 
@@ -39,43 +40,59 @@ export function setUp(
 ): RegionCore {
   const { name, clock, stats, timeline, namespace } = parts;
   const { expirationTime, grace, failOpen = true, timeout, wrap = [], regionInvalidator, ...defaults } = options;
-  const policy = {
-    expirationTime: optionalMs(expirationTime, 'expirationTime') ?? Infinity,
-    grace: optionalMs(grace, 'grace'),
-    invalidator: regionInvalidator ?? parts.invalidator,
-  };
+  const expiration = optionalMs(expirationTime, 'expirationTime') ?? Infinity;
+  const graceMs = optionalMs(grace, 'grace');
+  const given = checkInvalidator(regionInvalidator ?? parts.invalidator, 'regionInvalidator');
   const plan = planOf(defaults);
   checkBoolean(failOpen, 'failOpen');
   const timeoutMs = optionalMs(timeout, 'timeout') ?? DEFAULT_TIMEOUT_MS;
   const proxies = checkProxies(wrap);
-  if (typeof policy.invalidator?.check !== 'function' || typeof policy.invalidator.invalidate !== 'function') {
-    throw new ValidationError(`regionInvalidator: must have check() and invalidate(), not ${show(regionInvalidator)}`);
+  if (typeof backend !== 'string') return assemble(backend);
+  const driver = findBackend(backend)({ ...options.arguments }, { clock, timeout: timeoutMs, region: name });
+  try {
+    return assemble(driver);
+  } catch (error) {
+    // nobody else can close what was made here; that it cannot be closed says nothing new
+    Promise.resolve(
+      attempt(
+        () => driver.close(),
+        () => {},
+      ),
+    ).catch(() => {});
+    throw error;
   }
-  const driver =
-    typeof backend === 'string'
-      ? findBackend(backend)({ ...options.arguments }, { clock, timeout: timeoutMs, region: name })
-      : backend;
-  const values = asCacheBackend(driver, parts.serializer, (stored, error) =>
-    stats.unreadable(keys.original(stored), error),
-  );
-  const keys = new KeySpace(namespace, parts.keyMangler, values.keyMangler);
-  const core = new RegionCore(wrapWith(proxies, values), {
-    name,
-    clock,
-    keys,
-    policy,
-    timeline,
-    stats,
-    plan,
-    failOpen,
-    timeout: timeoutMs,
-    sharesClock: typeof backend === 'string',
-  });
-  const before = replaced?.policy.invalidator;
-  if (before === policy.invalidator) before.detach?.();
-  policy.invalidator.attach?.(invalidationStore(core)); // may throw: only then is the old one let go
-  if (before !== policy.invalidator) before?.detach?.();
-  return core;
+
+  function assemble(driver: object): RegionCore {
+    const values = asCacheBackend(driver, parts.serializer, (stored, error) =>
+      stats.unreadable(keys.original(stored), error),
+    );
+    const keys = new KeySpace(namespace, parts.keyMangler, values.keyMangler);
+    // nobody gave a rule: the driver's, if it has one
+    const drivers = given instanceof LocalInvalidator ? values.createInvalidator?.(keys.prefix) : undefined;
+    const invalidator = drivers ? checkInvalidator(drivers, `createInvalidator of backend '${values.name}'`) : given;
+    const core = new RegionCore(wrapWith(proxies, values), {
+      name,
+      clock,
+      keys,
+      policy: { expirationTime: expiration, grace: graceMs, invalidator },
+      timeline,
+      stats,
+      plan,
+      failOpen,
+      timeout: timeoutMs,
+      sharesClock: typeof backend === 'string',
+    });
+    const before = replaced?.policy.invalidator;
+    if (before === invalidator) before.detach?.();
+    invalidator.attach?.(invalidationStore(core)); // may throw: only then is the old one let go
+    if (before !== invalidator) before?.detach?.();
+    return core;
+  }
+}
+
+function checkInvalidator(invalidator: RegionInvalidator, from: string): RegionInvalidator {
+  if (typeof invalidator?.check === 'function' && typeof invalidator.invalidate === 'function') return invalidator;
+  throw new ValidationError(`${from}: must have check() and invalidate(), not ${show(invalidator)}`);
 }
 
 /** Checks the shape of what `configure` got, and puts serialisation over bytes. */

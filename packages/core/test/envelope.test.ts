@@ -5,13 +5,14 @@ import { MemoryPickleBackend } from '@stockpile/backend-memory-pickle';
 import {
   type CachedValue,
   createRegion,
+  isCounterForm,
   jsonSerializer,
   NO_VALUE,
   type Serializer,
   structuredSerializer,
 } from '@stockpile/core';
 import fc from 'fast-check';
-import { decode, encode } from '../src/envelope.js';
+import { decode, encode, encodeCounter } from '../src/envelope.js';
 import { FACES, type Operations, TestClock } from './fixtures.js';
 
 const CREATED_AT = 1_700_000_000_123;
@@ -125,6 +126,75 @@ describe('encode and decode', () => {
         );
       }),
     );
+  });
+});
+
+describe('the form of counters', () => {
+  test('25, 73: the layout is the documented one: the number is the last 8 bytes', () => {
+    const bytes = Buffer.from(encodeCounter({ value: 1, metadata: { createdAt: 2, expirationTime: 1 } }));
+    expect(bytes.toString('hex')).toBe(
+      ['a1', '09', '0000000000000040', '08000000', '000000000000f03f', '000000000000f03f'].join(''),
+    );
+    expect(isCounterForm(bytes)).toBe(true);
+  });
+
+  test('25, 73: number and metadata come back by any serializer, which is not asked, also after an addition in place', () => {
+    const unused: Serializer = {
+      name: 'unused',
+      serialize: () => {
+        throw new Error('it was asked');
+      },
+      deserialize: () => {
+        throw new Error('it was asked');
+      },
+    };
+    fc.assert(
+      fc.property(metadata, fc.double(), fc.double(), (given, value, by) => {
+        const bytes = Buffer.from(encodeCounter({ value, metadata: given }));
+        expect(isCounterForm(bytes)).toBe(true);
+        expect(decode(bytes, unused)).toMatchObject({ value, metadata: given });
+        bytes.writeDoubleLE(value + by, bytes.length - 8);
+        expect(decode(bytes, unused)).toMatchObject({ value: value + by, metadata: given });
+      }),
+    );
+  });
+
+  test('25: nothing that a serializer made has it', () => {
+    fc.assert(
+      fc.property(metadata, fc.uint8Array(), (given, payload) => {
+        const serializer: Serializer = { name: 's', serialize: () => payload, deserialize: () => 0 };
+        expect(isCounterForm(encode({ value: 0, metadata: given }, serializer))).toBe(false);
+      }),
+    );
+  });
+
+  test('25: other versions, unknown flags and bytes that are too few do not have it', () => {
+    const bytes = encodeCounter({ value: 1, metadata: { createdAt: 2 } });
+    for (let length = 0; length < bytes.length; length++) expect(isCounterForm(bytes.subarray(0, length))).toBe(false);
+    for (const [at, byte] of [
+      [0, 0xa2],
+      [1, 0],
+      [1, 7],
+      [1, 16 | 8],
+      [1, 0xff],
+    ] as const) {
+      expect(isCounterForm(Buffer.from(bytes).fill(byte, at, at + 1))).toBe(false);
+    }
+  });
+
+  test('25, 74: truncated, lengthened, or with another payload than 8 bytes, it is refused', () => {
+    const bytes = encodeCounter({ value: 1, metadata: { createdAt: CREATED_AT, tags: ['a'] } });
+    for (let length = 0; length < bytes.length; length++) {
+      expect(() => decode(bytes.slice(0, length), structuredSerializer)).toThrow();
+    }
+    expect(() => decode(Buffer.concat([bytes, Buffer.of(0)]), structuredSerializer)).toThrow();
+    const nine = Buffer.from(encode({ value: 1, metadata: { createdAt: CREATED_AT } }, structuredSerializer));
+    nine[1] = 8;
+    expect(() => decode(nine, structuredSerializer)).toThrow(/torn/);
+  });
+
+  test('25: what is no number has no such form', () => {
+    expect(() => encodeCounter({ value: '1', metadata: { createdAt: 2 } })).toThrow(/a counter is a number/);
   });
 });
 
