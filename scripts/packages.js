@@ -13,6 +13,7 @@ export const ROOT = fileURLToPath(new URL('..', import.meta.url));
  * @property {string} name
  * @property {string} version
  * @property {boolean} [private]
+ * @property {string[]} [files]
  * @property {Record<string, string>} [dependencies]
  * @property {Record<string, string>} [peerDependencies]
  *

@@ -12,6 +12,9 @@ const CONSUMERS = join(ROOT, 'test/consumers');
 /** Silent success: an application sees no output of ours, and no warning of Node.js on account of us. */
 const SUCCESS = { status: 0, stdout: '', stderr: '' };
 
+/** Where @stockpile/backend-shm has a native part. */
+const NATIVE = process.platform === 'linux' && ['x64', 'arm64'].includes(process.arch);
+
 const folder = realpathSync(mkdtempSync(join(tmpdir(), 'stockpile-packaging-')));
 const app = join(folder, 'app');
 
@@ -86,6 +89,20 @@ describe.each(['that runs the tests', ...NODE_VERSIONS])('Node.js %s', (version)
     async () => {
       const code = `require('@stockpile/core').createRegion().configure('lru').sync.set('key', 1)`;
       expect(await node(['--eval', code])).toEqual(SUCCESS);
+    },
+    MINUTE,
+  );
+
+  // elsewhere the package is installed too, and its absence is tested with its sources
+  (NATIVE ? test : test.skip).each([
+    'in a worker alone',
+    'after a terminated worker',
+    'in several threads',
+    'in two copies of the package',
+  ])(
+    'loads the native part %s',
+    async (scene) => {
+      expect(await node(['native.mjs', scene])).toEqual(SUCCESS);
     },
     MINUTE,
   );

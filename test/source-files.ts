@@ -5,8 +5,8 @@ import { dirname, join, posix } from 'node:path';
 import { ROOT } from '../scripts/packages.js';
 
 /** What is made, not written (see .gitignore). */
-const GENERATED = new Set(['.git', 'node_modules', 'dist', 'coverage']);
-const TEXT = /(\.(ts|mts|cts|js|mjs|cjs|json|md|yml|yaml|ini|sh|c|cc|cpp|h|hpp)|\/run|\/\.[a-z]+|LICENSE)$/;
+const GENERATED = new Set(['.git', 'node_modules', 'dist', 'build', 'prebuilds', 'coverage']);
+const TEXT = /(\.(ts|mts|cts|js|mjs|cjs|json|md|yml|yaml|ini|sh|c|cc|cpp|h|hpp|inc)|\/run|\/\.[a-z]+|LICENSE)$/;
 
 /** The text of every file that people write, by its path from the root. */
 export function textFiles(): Map<string, string> {

@@ -14,7 +14,7 @@ afterAll(() => checkout.remove());
 describe('the demo', () => {
   const run = (args: readonly string[], cwd = checkout.path, env: NodeJS.ProcessEnv = {}) =>
     spawnSync(process.execPath, [MAIN, ...args], { cwd, encoding: 'utf8', env: { ...process.env, ...env } });
-  const QUICK = ['--seconds', '0.2', '--workers', '4'];
+  const QUICK = ['--seconds', '0.2', '--callers', '4'];
 
   test('ends well, with a row for each backend that is installed, and names the others', () => {
     const { status, stdout, stderr } = run(QUICK);
@@ -59,7 +59,7 @@ describe('the demo', () => {
   });
 
   test.each(['memory', 'memory-pickle', 'lru'])('exits with 1 when %s gives another report', (name) => {
-    const { status, stdout } = run(QUICK, checkout.path, { STOCKPILE_DEMO_TAMPER: name });
+    const { status, stdout } = run([...QUICK, '--backend', name], checkout.path, { STOCKPILE_DEMO_TAMPER: name });
     expect(stdout).toMatch(
       new RegExp(`^Different: ${name} gave another report of \\S+: bytes \\d+ instead of \\d+`, 'm'),
     );
@@ -95,7 +95,7 @@ describe('the demo', () => {
     expect(run(['--workers', '0'])).toMatchObject({
       status: 2,
       stdout: '',
-      stderr: "--workers: '0' is not a whole number from 1 to 256; leave it out for 16\n",
+      stderr: "--workers: '0' is not a whole number from 1 to 32; leave it out for one process\n",
     });
     expect(run(['--backend', 'lur'])).toMatchObject({
       status: 2,

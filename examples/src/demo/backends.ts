@@ -1,7 +1,7 @@
 /** The backends of the demo, by name. None is imported here: `configure` finds the packages that are installed. */
 
 import { createRegion, type Region, StockpileError, UnknownBackendError } from '@stockpile/core';
-import { UsageError } from './options.js';
+import { SHARED, UsageError } from './options.js';
 import type { Report } from './report.js';
 import { TamperingProxy } from './tampering-proxy.js';
 
@@ -9,8 +9,8 @@ import { TamperingProxy } from './tampering-proxy.js';
 export const UNCACHED = 'null';
 /** In the order of the runs. */
 const CACHES: readonly string[] = ['memory', 'memory-pickle', 'lru', 'shm', 'memcached', 'redis', 'keyv'];
-/** Where the defaults are not what the demo wants. */
-const ARGUMENTS: Readonly<Record<string, Readonly<Record<string, unknown>>>> = { lru: { maxBytes: '64M' } };
+/** In several processes, the one that they share is shown next to one of which each has its own. */
+const SHARED_BESIDE_OWN = [SHARED, 'lru'];
 
 export interface Backend {
   readonly name: string;
@@ -26,17 +26,28 @@ export interface Backends {
   readonly unusable: readonly string[];
 }
 
+/** The backends of a run in one process: the uncached one, and the one named `only`, else all. */
+export function backendsOf(only: string | undefined): string[] {
+  return only === undefined ? [UNCACHED, ...CACHES] : [...new Set([UNCACHED, only])];
+}
+
+/** Those of a run in several processes. */
+export function sharedBackendsOf(only: string | undefined): string[] {
+  if (only === undefined) return backendsOf(only);
+  return only === SHARED ? SHARED_BESIDE_OWN : [only];
+}
+
 /**
- * The uncached backend, and the one named `only`, else all that are installed.
- * @throws UsageError where `only` is not installed.
+ * Those of `names` that are installed. `segment` is for backends in shared memory.
+ * @throws UsageError where the one that was asked for, `only`, is not installed.
  */
-export function openBackends(only: string | undefined): Backends {
+export function openBackends(names: readonly string[], only: string | undefined, segment: string): Backends {
   const available: Backend[] = [];
   const further: string[] = [];
   const unusable: string[] = [];
-  for (const name of only === undefined ? [UNCACHED, ...CACHES] : new Set([UNCACHED, only])) {
+  for (const name of names) {
     try {
-      available.push({ name, region: openRegion(name) });
+      available.push({ name, region: openRegion(name, segment) });
     } catch (error) {
       if (!(error instanceof StockpileError)) throw error;
       if (!(error instanceof UnknownBackendError)) unusable.push(`${name} (${error.message})`);
@@ -64,12 +75,24 @@ export async function emptyBackends(backends: Backends, keys: readonly string[])
   return { ...backends, available, unusable };
 }
 
-function openRegion(name: string): Region<Report> {
+export async function closeBackends({ available }: Backends): Promise<void> {
+  await Promise.allSettled(available.map(({ region }) => region.close()));
+}
+
+/** Also what each worker process opens. */
+export function openRegion(name: string, segment: string): Region<Report> {
   return createRegion<Report>({ name: 'packages' }).configure(name, {
     expirationTime: '10m',
-    arguments: ARGUMENTS[name] ?? {},
+    arguments: argumentsOf(name, segment),
     wrap: process.env.STOCKPILE_DEMO_TAMPER === name ? [TamperingProxy] : [],
   });
+}
+
+/** Where the defaults are not what the demo wants. */
+function argumentsOf(name: string, segment: string): Record<string, unknown> {
+  if (name === 'lru') return { maxBytes: '32M' };
+  if (name === 'shm') return { segment, size: '32M', lifetime: 'processes' }; // it vanishes with the last process
+  return {};
 }
 
 function adviceFor(name: string): string {

@@ -16,8 +16,8 @@ export function count(number: number): string {
 }
 
 /** `1 package`, `2 packages` */
-export function plural(number: number, noun: string): string {
-  return `${count(number)} ${noun}${number === 1 ? '' : 's'}`;
+export function plural(number: number, noun: string, nouns = `${noun}s`): string {
+  return `${count(number)} ${number === 1 ? noun : nouns}`;
 }
 
 /** `205.6 MB`, in powers of ten as disks are sold. */

@@ -1,58 +1,132 @@
 /** The demo: `npm run demo`. Here is the order of things; each has a file of its own. */
 
-import { emptyBackends, openBackends, UNCACHED } from './backends.js';
+import {
+  type Backends,
+  backendsOf,
+  closeBackends,
+  emptyBackends,
+  openBackends,
+  sharedBackendsOf,
+  UNCACHED,
+} from './backends.js';
+import { brokenPromises, claimsOf } from './claims.js';
 import { bytes, count, painter, plural } from './format.js';
 import { type Input, InputError, readInput } from './input.js';
-import { HELP, type Options, readOptions, UsageError } from './options.js';
+import { HELP, type Options, readOptions, SHARED, UsageError, WORKERS } from './options.js';
+import { runProcesses } from './processes.js';
 import { Progress } from './progress.js';
-import { resultLines } from './result-table.js';
-import { runAll } from './runs.js';
+import { processLines, resultLines } from './result-table.js';
+import { type Outcome, runAll } from './runs.js';
+import { isInterrupted, onSignals } from './signals.js';
 
 /** Every demo makes the same choices. */
 const SEED = 20_240_229;
 /** For all runs together, ms: with what comes before and after them, the demo ends in under a minute. */
 const TOTAL_MS = 45_000;
+/** What the comparison of processes at the end gets of it in any case. */
+const COMPARISON_MS = 18_000;
 /** For reading the packages once, ms; what does not fit in is left out. */
 const READING_MS = 5000;
+/** Of this demo only, so that it begins empty and disturbs nobody. */
+const SEGMENT = `demo-${process.pid}`;
 
 const { stdout } = process;
 const paint = painter(stdout, process.env);
+const style = { uncached: UNCACHED, width: stdout.isTTY ? stdout.columns : undefined, paint };
+const progress = new Progress(stdout);
 const say = (line: string): unknown => stdout.write(`${line}\n`);
 
 async function demo(options: Options): Promise<number> {
   const deadline = performance.now() + TOTAL_MS;
-  const progress = new Progress(stdout);
-  const opened = openBackends(options.backend);
+  const { backend, workers } = options;
+  const names = workers === undefined ? backendsOf(backend) : sharedBackendsOf(backend);
+  const opened = openBackends(names, backend, SEGMENT);
+  onSignals(() => closeBackends(opened));
   try {
-    say(
-      `${paint('bold', 'Stockpile demo')}: a report for each installed package, uncached, then through each backend.`,
-    );
+    const how = workers === undefined ? 'uncached, then through each backend' : 'wanted by several processes at a time';
+    say(`${paint('bold', 'Stockpile demo')}: a report for each installed package, ${how}.`);
     const input = await readInput(process.cwd(), options, SEED, READING_MS, progress);
-    say(`${describe(input)}; ${plural(options.workers, 'concurrent caller')}, a few packages much in demand.\n`);
+    say(`${describe(input)}; ${callersOf(options)}, a few packages much in demand.\n`);
 
-    const keys = input.packages.map(({ key }) => key);
-    const { available, further, unusable } = await emptyBackends(opened, keys);
-    const { runs, checked, problems } = await runAll(available, input, options, SEED, deadline, progress);
-
-    const width = stdout.isTTY ? stdout.columns : undefined;
-    for (const line of resultLines(runs, UNCACHED, width, paint)) say(line);
-    say('');
-    for (const problem of problems) say(paint('red', problem));
-    if (problems.length === 0) {
-      const names = runs.map(({ name }) => name).join(', ');
-      say(`${paint('green', 'Identical')}: all ${count(checked)} reports from ${names} equal those computed directly.`);
+    const usable = await emptyBackends(
+      opened,
+      input.packages.map(({ key }) => key),
+    );
+    const isUsable = (name: string): boolean => usable.available.some((one) => one.name === name);
+    let well: boolean;
+    if (workers === undefined) {
+      const compares = backend === undefined && isUsable(SHARED);
+      well = await inOneProcess(usable, input, options, deadline - (compares ? COMPARISON_MS : 0));
+      await closeBackends(opened);
+      if (compares) {
+        say(`\nThe same packages wanted by ${WORKERS} processes at a time, ${callersOf(options)} in each:\n`);
+        well =
+          (await inProcesses(sharedBackendsOf(SHARED).filter(isUsable), WORKERS, input, options, deadline)) && well;
+      }
+    } else {
+      await closeBackends(opened); // the workers open their own
+      const names = usable.available.map(({ name }) => name);
+      well = names.length > 0 && (await inProcesses(names, workers, input, options, deadline));
     }
-    for (const text of unusable) say(`Installed, but not usable here: ${text}.`);
-    if (further.length > 0) {
-      say(
-        `Further backends, as they come out: ${further.join(', ')}; each joins the demo after npm install @stockpile/backend-<name>.`,
-      );
-    }
-    const asked = options.backend === undefined || available.some(({ name }) => name === options.backend);
-    return problems.length === 0 && asked ? 0 : 1;
+    sayMissing(usable);
+    return well && (backend === undefined || isUsable(backend)) ? 0 : 1;
   } finally {
-    await Promise.allSettled(opened.available.map(({ region }) => region.close()));
+    await closeBackends(opened);
   }
+}
+
+async function inOneProcess(
+  { available }: Backends,
+  input: Input,
+  options: Options,
+  deadline: number,
+): Promise<boolean> {
+  const outcome = await runAll(available, input, options, SEED, deadline, progress);
+  for (const line of resultLines(outcome.runs, style)) say(line);
+  say('');
+  return sayChecked(outcome, '');
+}
+
+async function inProcesses(
+  names: readonly string[],
+  processes: number,
+  input: Input,
+  { callers, seconds }: Options,
+  deadline: number,
+): Promise<boolean> {
+  const crew = { processes, callers, segment: `${SEGMENT}-shared` };
+  const outcome = await runProcesses(names, crew, input, seconds, SEED, deadline, progress);
+  for (const line of processLines(outcome.runs, style)) say(line);
+  say('');
+  for (const claim of claimsOf(outcome.runs)) say(claim);
+  const broken = brokenPromises(outcome.runs);
+  for (const text of broken) say(paint('red', text));
+  return sayChecked(outcome, ` in ${plural(processes, 'process', 'processes')}`) && broken.length === 0;
+}
+
+function sayChecked({ runs, checked, problems }: Outcome, where: string): boolean {
+  for (const problem of problems) say(paint('red', problem));
+  if (problems.length > 0) return false;
+  const names = runs.map(({ name }) => name).join(', ');
+  say(
+    `${paint('green', 'Identical')}: all ${count(checked)} reports from ${names}${where} equal those computed directly.`,
+  );
+  return true;
+}
+
+function sayMissing({ unusable, further }: Backends): void {
+  for (const text of unusable) say(`Installed, but not usable here: ${text}.`);
+  if (further.length > 0) {
+    say(
+      `Further backends, as they come out: ${further.join(', ')}; each joins the demo after npm install @stockpile/backend-<name>.`,
+    );
+  }
+}
+
+function callersOf({ workers, callers }: Options): string {
+  const each = plural(callers, 'concurrent caller');
+  if (workers === undefined) return each;
+  return workers === 1 ? `1 process with ${each}` : `${count(workers)} processes with ${each} each`;
 }
 
 function describe({ packages, installed, files, bytes: size }: Input): string {
@@ -67,6 +141,7 @@ async function main(): Promise<number> {
     stdout.write(HELP);
     return 0;
   } catch (error) {
+    if (isInterrupted()) return 1;
     const expected = error instanceof UsageError || error instanceof InputError;
     const text = expected
       ? error.message

@@ -3,11 +3,14 @@
 import { parseArgs } from 'node:util';
 
 export interface Options {
-  /** Only this backend, besides the uncached run. */
+  /** Only this backend, besides the one it is compared with. */
   readonly backend: string | undefined;
   /** At most so many packages. */
   readonly keys: number;
-  readonly workers: number;
+  /** How many processes at a time; `undefined`: one, and a comparison of several at the end. */
+  readonly workers: number | undefined;
+  /** How many ask at a time, in each process. */
+  readonly callers: number;
   /** How long the uncached run lasts. */
   readonly seconds: number;
 }
@@ -17,24 +20,35 @@ export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
 
+/** So many processes show what is shared and what is not. */
+export const WORKERS = 4;
+/** The backend that processes share, with one creator call per key in all of them: asked for by name, it gets several. */
+export const SHARED = 'shm';
+
 const NUMBERS = {
-  keys: { from: 1, to: 100_000, whole: true, fallback: Infinity, hint: 'leave it out for all packages' },
-  workers: { from: 1, to: 256, whole: true, fallback: 16, hint: 'leave it out for 16' },
-  seconds: { from: 0.1, to: 15, whole: false, fallback: 5, hint: 'leave it out for 5' },
+  keys: { from: 1, to: 100_000, whole: true, hint: 'leave it out for all packages' },
+  workers: { from: 1, to: 32, whole: true, hint: 'leave it out for one process' },
+  callers: { from: 1, to: 256, whole: true, hint: 'leave it out for 16' },
+  seconds: { from: 0.1, to: 15, whole: false, hint: 'leave it out for 5' },
 } as const;
 
 export const HELP = `Usage: npm run demo -- [options]
 
 Computes a report (files, bytes, licence, dependency closure, content hash) for each package that is installed in the
-current directory: first without a cache, then through each available backend. Ends in under a minute.
+current directory: first without a cache, then through each available backend; and last, where shm is installed, in
+${WORKERS} processes at a time, through shm and through lru. Ends in under a minute.
 
-  --backend NAME   only this backend, besides the uncached run
+  --backend NAME   only this backend, besides the uncached run; shm: in ${WORKERS} processes, next to lru
+  --workers N      in N processes at a time, 1 to 32; a backend that is named then runs without the uncached one
+                   (default: one process, then ${WORKERS} as above)
   --keys N         at most N packages, 1 to 100,000 (default: all)
-  --workers N      concurrent callers, 1 to 256 (default: 16)
+  --callers N      concurrent callers in each process, 1 to 256 (default: 16)
   --seconds S      how long the uncached run lasts, 0.1 to 15 (default: 5); each cached run answers 50,000 requests
+                   in each process
   --help           this text
 
-Exit code: 0 all reports are identical, 1 one differs or the demo cannot run, 2 wrong options.
+Exit code: 0 all reports are identical, 1 one differs, or processes that share shm made more than one creator call for
+a package, or the demo cannot run, 2 wrong options.
 `;
 
 /** @throws UsageError */
@@ -44,9 +58,10 @@ export function readOptions(args: readonly string[]): Options | 'help' {
   if (values.backend === '') throw new UsageError('--backend: is empty; give the name of one, or leave it out for all');
   return {
     backend: values.backend,
-    keys: readNumber('keys', values.keys),
-    workers: readNumber('workers', values.workers),
-    seconds: readNumber('seconds', values.seconds),
+    keys: readNumber('keys', values.keys) ?? Infinity,
+    workers: readNumber('workers', values.workers) ?? (values.backend === SHARED ? WORKERS : undefined),
+    callers: readNumber('callers', values.callers) ?? 16,
+    seconds: readNumber('seconds', values.seconds) ?? 5,
   };
 }
 
@@ -58,6 +73,7 @@ function parse(args: readonly string[]) {
         backend: { type: 'string' },
         keys: { type: 'string' },
         workers: { type: 'string' },
+        callers: { type: 'string' },
         seconds: { type: 'string' },
         help: { type: 'boolean', short: 'h' },
       },
@@ -78,9 +94,9 @@ function joinNegativeNumbers(args: readonly string[]): string[] {
   return joined;
 }
 
-function readNumber(name: keyof typeof NUMBERS, text: string | undefined): number {
-  const { from, to, whole, fallback, hint } = NUMBERS[name];
-  if (text === undefined) return fallback;
+function readNumber(name: keyof typeof NUMBERS, text: string | undefined): number | undefined {
+  const { from, to, whole, hint } = NUMBERS[name];
+  if (text === undefined) return undefined;
   const number = text.trim() === '' ? Number.NaN : Number(text);
   if (number >= from && number <= to && (!whole || Number.isInteger(number))) return number;
   const kind = whole ? 'a whole number' : 'a number';

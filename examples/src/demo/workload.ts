@@ -9,20 +9,24 @@ export interface Workload {
   readonly packages: readonly InstalledPackage[];
   /** Indexes into `packages`, in the order of the requests. */
   readonly sequence: Uint32Array;
-  /** How many callers ask at a time. */
-  readonly workers: number;
+  /** How many ask at a time. */
+  readonly callers: number;
 }
 
-export interface Result {
-  readonly requests: number;
-  /** ms from the first request to the last answer. */
-  readonly elapsed: number;
-  /** Answers that came out of the cache, of all: 0 to 1. */
-  readonly hitRatio: number;
-  readonly creatorCalls: number;
-  /** ms. */
-  readonly p50: number;
-  readonly p99: number;
+/** What one process did and saw. Plain data: it crosses from process to process. */
+export interface Work {
+  /** Of the first request and of the last answer; ms since 1970, so that those of several processes compare. */
+  readonly started: number;
+  readonly ended: number;
+  /** ms, one for each request, ascending. */
+  readonly latencies: Float64Array;
+  /** Answers that came out of the cache, and those that did not. */
+  readonly hits: number;
+  readonly misses: number;
+  /** Operations of the backend that failed; the creators served. */
+  readonly errors: number;
+  /** By key, counted in the creator itself. */
+  readonly creatorCalls: ReadonlyMap<string, number>;
   /** The last answer for each key that was asked for. */
   readonly answers: ReadonlyMap<string, Report>;
 }
@@ -33,16 +37,16 @@ const REQUESTS_PER_TURN = 64;
 /** Runs the sequence to its end, or for `limit` ms; `onProgress` hears how many requests are done, after how many ms. */
 export async function runWorkload(
   region: Region<Report>,
-  { packages, sequence, workers }: Workload,
+  { packages, sequence, callers }: Workload,
   limit: number,
   onProgress: (done: number, elapsed: number) => void,
-): Promise<Result> {
+): Promise<Work> {
   const latencies = new Float64Array(sequence.length);
   const answers = new Map<string, Report>();
+  const creatorCalls = new Map<string, number>();
   const started = performance.now();
   let next = 0;
   let done = 0;
-  let creatorCalls = 0;
   let failed = false;
 
   const caller = async (): Promise<void> => {
@@ -51,7 +55,7 @@ export async function runWorkload(
       const { key, directory } = packages[sequence[request] ?? 0] as InstalledPackage;
       const asked = performance.now();
       const report = await region.getOrCreate(key, () => {
-        creatorCalls++;
+        creatorCalls.set(key, (creatorCalls.get(key) ?? 0) + 1);
         return makeReport(directory);
       });
       const answered = performance.now();
@@ -65,22 +69,18 @@ export async function runWorkload(
     failed = true; // the other callers stop, too
     throw error;
   };
-  await Promise.all(Array.from({ length: workers }, () => caller().catch(fail)));
+  await Promise.all(Array.from({ length: callers }, () => caller().catch(fail)));
 
-  const elapsed = performance.now() - started;
-  const { hits, staleHits, misses } = region.stats();
-  const sorted = latencies.subarray(0, done).sort();
+  const ended = performance.now();
+  const { hits, staleHits, misses, errors } = region.stats();
   return {
-    requests: done,
-    elapsed,
-    hitRatio: (hits + staleHits) / Math.max(1, hits + staleHits + misses),
+    started: performance.timeOrigin + started,
+    ended: performance.timeOrigin + ended,
+    latencies: latencies.slice(0, done).sort(),
+    hits: hits + staleHits,
+    misses,
+    errors,
     creatorCalls,
-    p50: percentile(sorted, 0.5),
-    p99: percentile(sorted, 0.99),
     answers,
   };
-}
-
-function percentile(sorted: Float64Array, share: number): number {
-  return sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)] ?? 0;
 }

@@ -23,6 +23,14 @@ export function zipfSequence(count: number, length: number, seed: number): Uint3
   return Uint32Array.from({ length }, () => firstAbove(upTo, random() * total));
 }
 
+/** A Zipf sequence of `length`, followed by those below `count` that it left out: each comes at least once. */
+export function coveringSequence(count: number, length: number, seed: number): Uint32Array {
+  const chosen = zipfSequence(count, length, seed);
+  const left = new Set(Array.from({ length: count }, (_, index) => index));
+  for (const index of chosen) left.delete(index);
+  return Uint32Array.from([...chosen, ...left]);
+}
+
 /** The items in another order, the same for the same seed. */
 export function shuffled<T>(items: readonly T[], seed: number): T[] {
   const random = seededRandom(seed);

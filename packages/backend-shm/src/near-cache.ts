@@ -1,0 +1,155 @@
+/** Decoded values in this process. Whether one is still what is stored, two words of the shared index tell. */
+
+import type { CachedValue, DecodedCache } from '@stockpile/core';
+import type { Attachment } from './attachment.js';
+import { freezePlain } from './freeze.js';
+import { META, type NativeSegment, Rc } from './native.js';
+
+export interface NearCacheSettings {
+  readonly maxItems: number;
+  readonly freeze: boolean;
+  /** The region's clock is not the system's: what it says of the time is not looked at. */
+  readonly ownTime: boolean;
+}
+
+/** After so many ms the engine is asked although nothing has changed: a wall clock that was set back does no harm for longer. */
+const TRUST_MS = 1000;
+/** A reading of the clock may be a little older than the one before. */
+const SLACK_MS = 16;
+const NUMBER = 6;
+const FREQUENCY = 3;
+
+class NearEntry {
+  constructor(
+    readonly item: CachedValue,
+    /** Index of the low half of the word in `native.index`. */
+    readonly at: number,
+    /** The word as two int32, without its frequency: it never returns once it has changed. */
+    readonly low: number,
+    readonly high: number,
+    public from: number,
+    public until: number,
+  ) {}
+}
+
+/** Two generations: what is read stays, and a hit costs one look into a Map. */
+export class NearCache implements DecodedCache {
+  readonly #segment: Attachment;
+  readonly #generation: number;
+  readonly #freeze: boolean;
+  readonly #ownTime: boolean;
+  #native: NativeSegment;
+  #index: Uint32Array | undefined;
+  #young = new Map<string, NearEntry>();
+  #old = new Map<string, NearEntry>();
+  #closed = false;
+  // what the last `get` of the backend told, for `keep`
+  #key: string | undefined;
+  #at = 0;
+  #low = 0;
+  #high = 0;
+  #from = 0;
+  #until = 0;
+
+  constructor(segment: Attachment, { maxItems, freeze, ownTime }: NearCacheSettings) {
+    this.#segment = segment;
+    this.#generation = Math.floor(maxItems / 2);
+    this.#freeze = freeze;
+    this.#ownTime = ownTime;
+    this.#native = segment.native;
+    this.#index = segment.native.index;
+  }
+
+  get(key: string, given: number | undefined): CachedValue | undefined {
+    const entry = this.#young.get(key) ?? this.#promoted(key);
+    if (entry === undefined || this.#segment.native !== this.#native) return this.#anew();
+    const now = given === undefined || this.#ownTime ? Date.now() : given;
+    const index = this.#index;
+    if (index !== undefined && now >= entry.from && now < entry.until) {
+      const low = Atomics.load(index, entry.at);
+      const same = (low & ~FREQUENCY) === entry.low && (Atomics.load(index, entry.at + 1) | 0) === entry.high;
+      // a frequency of 0 was used up by the ring: it must see that the entry is read, or evicts it
+      if (same && (low & FREQUENCY) !== 0) {
+        this.#segment.countNearHit();
+        return entry.item;
+      }
+    }
+    return this.#confirm(key, entry, now);
+  }
+
+  /** Called by `get` of the backend, once it has the bytes. */
+  note(key: string): void {
+    if (this.#segment.native !== this.#native) this.#anew();
+    if (this.#closed || this.#native.meta[META.kind] === NUMBER) {
+      this.#key = undefined; // a number changes where it is, under an index word that stays
+      return;
+    }
+    this.#key = key;
+    this.#readWord(Date.now());
+  }
+
+  keep(key: string, item: CachedValue): void {
+    if (key !== this.#key) return; // the serializer has read something else meanwhile
+    this.#key = undefined;
+    if (this.#freeze && !freezePlain(item.value)) return;
+    if (item.metadata.tags !== undefined) Object.freeze(item.metadata.tags);
+    this.#put(key, new NearEntry(item, this.#at, this.#low, this.#high, this.#from, this.#until));
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#key = undefined;
+    this.#young.clear();
+    this.#old.clear();
+  }
+
+  /** Asks the engine whether the entry is still there. If so it is served without being decoded again. */
+  #confirm(key: string, entry: NearEntry, now: number): CachedValue | undefined {
+    this.#key = undefined;
+    if (this.#native.peek(key, true) === Rc.ok) {
+      this.#readWord(now);
+      if (this.#at === entry.at && this.#low === entry.low && this.#high === entry.high) {
+        entry.from = this.#from;
+        entry.until = this.#until;
+        return entry.item;
+      }
+    }
+    this.#young.delete(key);
+    this.#old.delete(key);
+    return undefined;
+  }
+
+  #readWord(now: number): void {
+    const { meta } = this.#native;
+    const expiresIn = meta[META.expiresInMs] as number;
+    this.#at = (meta[META.wordIndex] as number) * 2;
+    this.#low = (meta[META.wordLow] as number) & ~FREQUENCY;
+    this.#high = (meta[META.wordHigh] as number) | 0;
+    this.#from = now - SLACK_MS;
+    this.#until = now + (expiresIn === 0 ? TRUST_MS : Math.min(expiresIn, TRUST_MS));
+  }
+
+  #promoted(key: string): NearEntry | undefined {
+    const entry = this.#old.get(key);
+    if (entry !== undefined) this.#put(key, entry);
+    return entry;
+  }
+
+  #put(key: string, entry: NearEntry): void {
+    if (this.#young.size >= this.#generation) {
+      this.#old = this.#young;
+      this.#young = new Map();
+    }
+    this.#young.set(key, entry);
+  }
+
+  /** Nothing known, or, after the segment was attached anew, nothing that is known holds. */
+  #anew(): undefined {
+    const { native } = this.#segment;
+    if (native === this.#native) return;
+    this.#native = native;
+    this.#index = native.index;
+    this.#young.clear();
+    this.#old.clear();
+  }
+}

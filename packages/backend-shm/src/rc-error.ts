@@ -1,0 +1,88 @@
+/** From how an operation ended to the error that users see. */
+
+import { StockpileError, show, ValidationError, ValueTooLargeError } from '@stockpile/core';
+import { SegmentError, SegmentFullError, ShardBusyError } from './errors.js';
+import { Rc } from './native.js';
+import { inMegabytes } from './open-error.js';
+
+const MAX_KEY_BYTES = 4096;
+
+/** What is needed of an attachment. */
+interface Failed {
+  readonly native: { readonly byteSize: number };
+  readonly settings: { readonly name: string; readonly pinnedPercent: number };
+  readonly maxValueBytes: number;
+}
+
+/** `bytes`: of the value that was to be written. */
+export function rcError(rc: number, segment: Failed, key: string, bytes?: number): StockpileError {
+  const { native, settings, maxValueBytes } = segment;
+  const where = `segment '${settings.name}'`;
+  switch (rc) {
+    case Rc.busy:
+      return new ShardBusyError(
+        `${where}, key ${show(key)}: a process that holds this part of it has not gone on for 20 ms; nothing was written. See whether one of its processes is stopped (SIGSTOP, a debugger, a frozen container), then try again`,
+        { key },
+      );
+    case Rc.full:
+      return new SegmentFullError(
+        `${where} is full: there is no room for ${bytes ?? 'the'} bytes of key ${show(key)}, and whenFull is 'throw'; delete something, or use a larger 'size' than ${inMegabytes(native.byteSize)}`,
+        { key },
+      );
+    case Rc.tooLarge:
+      return tooLarge(key, bytes, maxValueBytes, `${where} of ${inMegabytes(native.byteSize)}`, "'size'");
+    case Rc.pinnedFull:
+      return new SegmentError(
+        'PINNED_FULL',
+        `${where}, key ${show(key)}: the ${settings.pinnedPercent} % of it for entries that are never evicted are used up; delete some, or use a larger 'size'`,
+        { key },
+      );
+    case Rc.tableFull:
+      return new SegmentError(
+        'LOCK_TABLE_FULL',
+        `${where}, key ${show(key)}: no free entry for its lock; hold fewer locks at a time, or use a larger 'size'`,
+        { key },
+      );
+    case Rc.lost:
+      return new SegmentError(
+        'LOST',
+        `${where}, key ${show(key)}: the lock of this process on it was lost, perhaps since its files were closed by other code; it is attached anew, but a write may not have taken place: do it again`,
+        { key },
+      );
+    case Rc.orphaned:
+      return new SegmentError('GONE', `${where} was removed again and again while it was attached; who removes it?`);
+    case Rc.closed:
+      return new SegmentError('CLOSED', `${where} is closed; open it again`);
+    case Rc.illFormedKey:
+      return new ValidationError(`key ${show(key)} is not well-formed Unicode: it has a lone surrogate`);
+    case Rc.badKey:
+      return badKey(key);
+    default:
+      return new StockpileError(`${where}, key ${show(key)}: the engine answered ${rc}`, { key });
+  }
+}
+
+/** For a value that can never be stored. */
+export function tooLarge(
+  key: string,
+  bytes: number | undefined,
+  limit: number,
+  whose: string,
+  option: string,
+): ValueTooLargeError {
+  return new ValueTooLargeError(
+    `key ${show(key)}: the value has ${bytes ?? 'too many'} bytes, and the limit of ${whose} is ${limit}; cache less of it, or raise ${option}`,
+    { key },
+  );
+}
+
+function badKey(key: unknown): ValidationError {
+  if (typeof key !== 'string') return new ValidationError(`a key must be a string, not ${show(key)}; write String(id)`);
+  const bytes = Buffer.byteLength(key);
+  return new ValidationError(
+    bytes === 0
+      ? `a key must not be the empty string; it has 1 to ${MAX_KEY_BYTES} bytes`
+      : `key ${show(key)} has ${bytes} bytes; the limit is ${MAX_KEY_BYTES}: hash it, or shorten it`,
+    { key },
+  );
+}

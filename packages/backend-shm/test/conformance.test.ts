@@ -1,0 +1,5 @@
+/** `shm` passes the suite that every backend passes. */
+
+import { describeShm } from './helpers/conformance.js';
+
+describeShm({});
