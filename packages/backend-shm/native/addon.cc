@@ -104,7 +104,7 @@ napi_value objectOf(napi_env env, Handle& handle) {
   if (napi_create_external(env, &handle, release, nullptr, &keeper) != napi_ok) return nullptr;
   handle.retain();
   if (!makeMeta(env, handle, meta)) return nullptr;
-  const napi_value index = viewOf(env, s.indexArea(), s.indexWords() * 8, napi_uint32_array, handle.indexBuffer);
+  const napi_value index = viewOf(env, s.indexArea(), s.indexWords() * 8, napi_int32_array, handle.indexBuffer);
   // the page of shared words begins with the wake word
   const napi_value shared = viewOf(env, s.eventWakeWord(), kHeaderBytes, napi_int32_array, handle.sharedBuffer);
   static_assert(offsetof(MutableHeader, eventWake) == 0);

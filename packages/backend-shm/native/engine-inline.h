@@ -62,6 +62,7 @@ Rc Segment::read(const Key& key, Meta& meta, F&& consume) {
         const Ring& ring = shard.rings[word & kMainRing ? 1 : 0];
         const u64 head = ring.head->load(std::memory_order_acquire);
         const u64 position = fullPosition(word, head);
+        prefetchRecord(ring, position);
         Record record;
         const bool plausible = position - head < ring.capacity && readRecord(ring, position, record);
         const bool match = plausible && record.hash == key.hash && record.keyBytes == key.bytes &&

@@ -124,8 +124,8 @@ class Segment {
    * a further participant on the memory of another.
    */
   static Segment* onPrivateMemory(const Geometry& g, u64 firstPosition, Segment* sharedWith = nullptr);
-  /** For the same tests: what may enter the small ring, and the largest record, in bytes. */
-  void setLimits(u64 smallLimit, u64 recordLimit);
+  /** For the same tests: what may enter the small ring, and the largest record, in bytes. False: no memory. */
+  bool setLimits(u64 smallLimit, u64 recordLimit);
   /** Removes the file of a name; others keep what they have open. False: there was none. */
   static bool unlinkByName(const std::string& directory, const std::string& name, Failure& failure);
   /** Detaches; with lifetime 'processes' the last one removes the file. Unmaps. */

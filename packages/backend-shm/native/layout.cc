@@ -32,7 +32,7 @@ Geometry geometryFor(const SizeWish& wish) {
   u64 shards = std::clamp<u64>(std::bit_floor(std::max<u64>(bytes / perShard, 1)), bytes < (4u << 20) ? 1 : 4, 64);
   while (bytes / shards > (32ull << 20) && shards < 4096) shards *= 2;
   g.shards = u32(shards);
-  const u64 objects = std::max<u64>(bytes / std::max<u32>(wish.meanItemBytes, 64), 64);
+  const u64 objects = std::max<u64>(bytes / (std::max<u32>(wish.meanItemBytes, 16) + sizeof(RecordHeader)), 64);
   g.bucketsPerShard = u32(std::bit_ceil(std::max<u64>(2 * objects / kBucketWords / shards, 8)));
   g.ghostPerShard = dictionary ? 8 : u32(std::bit_ceil(std::max<u64>(objects / shards, 8)));
   g.locksPerShard = g.eventsPerShard = bytes < (8u << 20) ? 128 : 512;
@@ -57,6 +57,7 @@ bool isSound(const Geometry& g) {
          g.eventsPerShard <= 65536 && g.smallBytes >= 64 && g.mainBytes >= 64 && g.smallBytes % 8 == 0 &&
          g.mainBytes % 8 == 0 && g.smallBytes < 1ull << 32 && g.mainBytes < 1ull << 32 && g.reserveBytes % 8 == 0 &&
          g.reserveBytes <= g.mainBytes / 2 && g.pinnedBytes <= g.mainBytes / 2 &&
+         (!(g.flags & kNeverEvicts) || g.reserveBytes >= 4 * sizeof(RecordHeader)) &&
          layoutOf(g).total == g.segmentBytes && g.segmentBytes <= kMaxSegmentBytes;
 }
 

@@ -107,8 +107,7 @@ bool Segment::attach(const std::string& path, Failure& failure, bool& again) {
     failure = {"LAYOUT", errno, path + " has holes, and the file system is full", 0, 0, 0};
     return false;
   }
-  if (!map(failure, false)) return false;
-  place();
+  if (!map(failure, false) || !placed(failure)) return false;
   if (!claimSlot(failure)) return false;
   unlockByte(fd_, kGateByte);
   KILL_POINT();
@@ -159,8 +158,14 @@ bool Segment::map(Failure& failure, bool anonymous) {
   return true;
 }
 
+bool Segment::placed(Failure& failure) {
+  if (place()) return true;
+  failure = {"SYSTEM", errno, "mmap of a private copy of a record", 2 * recordLimit_, 0, 0};
+  return false;
+}
+
 /** Pointers into the mapping, from the private geometry alone. */
-void Segment::place() {
+bool Segment::place() {
   layout_ = layoutOf(geometry_);
   const Geometry& g = geometry_;
   shards_ = new Shard[g.shards];
@@ -177,20 +182,22 @@ void Segment::place() {
     shard.rings[1] = {rings + g.smallBytes, g.mainBytes, &shard.header->mainHead, &shard.header->mainTail, true};
   }
   const bool dictionary = g.flags & kNeverEvicts;
-  setLimits(g.smallBytes / 2,
-            dictionary ? g.reserveBytes / 2 / 8 * 8 : std::min<u64>(kMaxRecordBytes, g.mainBytes / 4 / 8 * 8));
+  const u64 largest = dictionary ? g.reserveBytes / 2 : g.mainBytes / 4;
+  return setLimits(g.smallBytes / 2, std::min<u64>(kMaxRecordBytes, largest / 8 * 8));
 }
 
-void Segment::setLimits(u64 smallLimit, u64 recordLimit) {
+bool Segment::setLimits(u64 smallLimit, u64 recordLimit) {
   if (bounce_ != nullptr) munmap(bounce_, 2 * bounceBytes_);
+  bounce_ = nullptr;
   smallLimit_ = smallLimit;
   recordLimit_ = recordLimit;
   bounceBytes_ = recordLimit;
   void* const at =
       mmap(nullptr, 2 * bounceBytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (at == MAP_FAILED) abort();
+  if (at == MAP_FAILED) return false;
   bounce_ = static_cast<u8*>(at);
   moveBuffer_ = bounce_ + bounceBytes_;
+  return true;
 }
 
 /** Writes the header and the rings' beginnings into a segment of zeros. */
@@ -259,8 +266,7 @@ bool Segment::create(const OpenOptions& options, const std::string& path, Failur
   if (fstat(fd_, &file) != 0) return abandon();
   device_ = file.st_dev;
   inode_ = file.st_ino;
-  if (!map(failure, false)) return abandon();
-  place();
+  if (!map(failure, false) || !placed(failure)) return abandon();
   KILL_POINT();
   initialise(0);
   if (!claimSlot(failure)) return abandon();
@@ -290,7 +296,10 @@ Segment* Segment::onPrivateMemory(const Geometry& g, u64 firstPosition, Segment*
     delete segment;
     return nullptr;
   }
-  segment->place();
+  if (!segment->place()) {
+    delete segment;
+    return nullptr;
+  }
   if (sharedWith == nullptr) segment->initialise(firstPosition);
   static a32 nextSlot{0};
   segment->becomeParticipant(sharedWith == nullptr ? 0 : 1 + nextSlot.fetch_add(1) % (kParticipants - 1));

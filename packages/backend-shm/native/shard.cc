@@ -90,7 +90,7 @@ bool Segment::ownerLives(u32 lockWord) const {
 /** Not stopped, only preempted: it will go on as soon as this machine lets it. */
 bool Segment::ownerIsRunnable(u32 lockWord) const {
   const u32 slot = lockWord >> kSlotShift & 1023;
-  if (slot >= kParticipants) return false;
+  if (slot >= kParticipants || slot == slot_) return false;  // a damaged word may name ourselves: nobody will let go
   const Participant& p = *participant(slot);
   const auto relaxed = std::memory_order_relaxed;
   return p.pidNamespace.load(relaxed) == namespaceInode("pid") && isRunnable(p.pid.load(relaxed), p.tid.load(relaxed));
@@ -171,7 +171,7 @@ void Segment::recover(Shard& shard) {
 void Segment::wipe(Shard& shard) {
   const u32 words = geometry_.bucketsPerShard * kBucketWords;
   for (u32 i = 0; i < words; i++) shard.words[i].store(0, std::memory_order_relaxed);
-  std::atomic_thread_fence(std::memory_order_release);
+  fenceRelease(*shard.rings[0].head);
   KILL_POINT();
   const u64 least = wallMs() * 2048;
   u64 serial = shard.header->serial.load(std::memory_order_relaxed);

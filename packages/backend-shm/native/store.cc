@@ -24,7 +24,9 @@ Segment::Found Segment::find(Shard& shard, const Key& key) {
 }
 
 u64 Segment::nextSerial(Shard& shard) {
-  const u64 next = shard.header->serial.load(std::memory_order_relaxed) + 1;
+  u64 next = shard.header->serial.load(std::memory_order_relaxed) + 1;
+  // damaged: a fence below 0, or more than a number of JavaScript holds, would be an error for ever
+  if (next <= createdAtMs_ * 2048 || next >= 1ull << 53) next = (wallMs() > createdAtMs_ ? wallMs() : createdAtMs_) * 2048 + 1;
   shard.header->serial.store(next, std::memory_order_relaxed);
   return next;
 }

@@ -32,7 +32,7 @@ export const META = {
   inserted: 2,
   /** In words of 8 bytes from the start of the index area. */
   wordIndex: 3,
-  /** The index word in two halves, as a Uint32Array over the index area shows them (low first). */
+  /** The index word in two halves, as an Int32Array over the index area shows them (low first). */
   wordLow: 4,
   wordHigh: 5,
   valueBytes: 6,
@@ -91,7 +91,7 @@ export interface NativeSegment {
   readonly restoreFailures: number;
   readonly meta: Float64Array;
   /** Over the index area and over the page of shared words; undefined where the platform forbids such buffers. */
-  readonly index: Uint32Array | undefined;
+  readonly index: Int32Array | undefined;
   readonly shared: Int32Array | undefined;
 
   /** Bytes values are written to it; the caller keeps it alive by the binding's reference. */

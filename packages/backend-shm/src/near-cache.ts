@@ -16,6 +16,8 @@ export interface NearCacheSettings {
 const TRUST_MS = 1000;
 /** A reading of the clock may be a little older than the one before. */
 const SLACK_MS = 16;
+/** So that storing one looks at few. */
+const MOST_CHANCES = 8;
 const NUMBER = 6;
 const FREQUENCY = 3;
 
@@ -30,18 +32,20 @@ class NearEntry {
     public from: number,
     public until: number,
   ) {}
+
+  /** Read since it was last passed over. */
+  used = false;
 }
 
-/** Two generations: what is read stays, and a hit costs one look into a Map. */
+/** Second chance: the oldest leaves, unless it was read since it was last looked at. A hit costs one look into a Map. */
 export class NearCache implements DecodedCache {
   readonly #segment: Attachment;
-  readonly #generation: number;
+  readonly #maxItems: number;
   readonly #freeze: boolean;
   readonly #ownTime: boolean;
   #native: NativeSegment;
-  #index: Uint32Array | undefined;
-  #young = new Map<string, NearEntry>();
-  #old = new Map<string, NearEntry>();
+  #index: Int32Array | undefined;
+  readonly #entries = new Map<string, NearEntry>();
   #closed = false;
   // what the last `get` of the backend told, for `keep`
   #key: string | undefined;
@@ -53,7 +57,7 @@ export class NearCache implements DecodedCache {
 
   constructor(segment: Attachment, { maxItems, freeze, ownTime }: NearCacheSettings) {
     this.#segment = segment;
-    this.#generation = Math.floor(maxItems / 2);
+    this.#maxItems = maxItems;
     this.#freeze = freeze;
     this.#ownTime = ownTime;
     this.#native = segment.native;
@@ -61,16 +65,18 @@ export class NearCache implements DecodedCache {
   }
 
   get(key: string, given: number | undefined): CachedValue | undefined {
-    const entry = this.#young.get(key) ?? this.#promoted(key);
+    const entry = this.#entries.get(key);
     if (entry === undefined || this.#segment.native !== this.#native) return this.#anew();
     const now = given === undefined || this.#ownTime ? Date.now() : given;
     const index = this.#index;
     if (index !== undefined && now >= entry.from && now < entry.until) {
+      // an Atomics.load is a call of its own; one will do: the compiler moves no read across it
       const low = Atomics.load(index, entry.at);
-      const same = (low & ~FREQUENCY) === entry.low && (Atomics.load(index, entry.at + 1) | 0) === entry.high;
+      const same = (low & ~FREQUENCY) === entry.low && index[entry.at + 1] === entry.high;
       // a frequency of 0 was used up by the ring: it must see that the entry is read, or evicts it
       if (same && (low & FREQUENCY) !== 0) {
         this.#segment.countNearHit();
+        entry.used = true;
         return entry.item;
       }
     }
@@ -99,8 +105,7 @@ export class NearCache implements DecodedCache {
   close(): void {
     this.#closed = true;
     this.#key = undefined;
-    this.#young.clear();
-    this.#old.clear();
+    this.#entries.clear();
   }
 
   /** Asks the engine whether the entry is still there. If so it is served without being decoded again. */
@@ -114,8 +119,7 @@ export class NearCache implements DecodedCache {
         return entry.item;
       }
     }
-    this.#young.delete(key);
-    this.#old.delete(key);
+    this.#entries.delete(key);
     return undefined;
   }
 
@@ -129,18 +133,18 @@ export class NearCache implements DecodedCache {
     this.#until = now + (expiresIn === 0 ? TRUST_MS : Math.min(expiresIn, TRUST_MS));
   }
 
-  #promoted(key: string): NearEntry | undefined {
-    const entry = this.#old.get(key);
-    if (entry !== undefined) this.#put(key, entry);
-    return entry;
-  }
-
   #put(key: string, entry: NearEntry): void {
-    if (this.#young.size >= this.#generation) {
-      this.#old = this.#young;
-      this.#young = new Map();
+    const entries = this.#entries;
+    entries.delete(key);
+    let chances = MOST_CHANCES;
+    for (const [oldKey, old] of entries) {
+      if (entries.size < this.#maxItems) break;
+      entries.delete(oldKey);
+      if (!old.used || chances-- <= 0) continue;
+      old.used = false;
+      entries.set(oldKey, old); // to the end
     }
-    this.#young.set(key, entry);
+    entries.set(key, entry);
   }
 
   /** Nothing known, or, after the segment was attached anew, nothing that is known holds. */
@@ -149,7 +153,6 @@ export class NearCache implements DecodedCache {
     if (native === this.#native) return;
     this.#native = native;
     this.#index = native.index;
-    this.#young.clear();
-    this.#old.clear();
+    this.#entries.clear();
   }
 }

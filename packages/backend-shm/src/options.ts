@@ -38,7 +38,7 @@ export interface SegmentOptions {
   readonly snapshotDir?: string | undefined;
   /** Time between snapshots, above 0; `Infinity`: only on `close`. Default `'1m'`. */
   readonly snapshotInterval?: Duration | undefined;
-  /** Expected bytes of an entry with its key, 64 to 8,388,608: decides how many entries the index has room for. Default 512. */
+  /** Expected bytes of an entry and its key, 16 to 8,388,608: decides how many entries the index has room for. Default 512. */
   readonly meanItemBytes?: number | undefined;
   /** `'evict'` (default): make room. `'throw'`: nothing live is ever dropped, a write fails with `SegmentFullError`. */
   readonly whenFull?: 'evict' | 'throw' | undefined;
@@ -105,7 +105,7 @@ export function segmentSettings(options: SegmentOptions, nameOption = 'name'): S
     name: nameOf(options.name, nameOption),
     directory: directoryIn(dir),
     bytes: sizeOf(size, dir),
-    meanItemBytes: wholeNumber(options.meanItemBytes ?? 512, 'meanItemBytes', 64, 8 * 2 ** 20),
+    meanItemBytes: wholeNumber(options.meanItemBytes ?? 512, 'meanItemBytes', 16, 8 * 2 ** 20),
     pinnedPercent: 10,
     lifetime,
     neverEvicts: whenFull === 'throw',

@@ -26,7 +26,7 @@ export function rcError(rc: number, segment: Failed, key: string, bytes?: number
       );
     case Rc.full:
       return new SegmentFullError(
-        `${where} is full: there is no room for ${bytes ?? 'the'} bytes of key ${show(key)}, and whenFull is 'throw'; delete something, or use a larger 'size' than ${inMegabytes(native.byteSize)}`,
+        `${where} is full: there is no room for ${bytes ?? 'the'} bytes of key ${show(key)}, and whenFull is 'throw'; delete something, or make the segment anew with a larger 'size' than ${inMegabytes(native.byteSize)} (or, if its entries are small, a smaller 'meanItemBytes': its index has room for few)`,
         { key },
       );
     case Rc.tooLarge:

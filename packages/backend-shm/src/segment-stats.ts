@@ -38,6 +38,8 @@ export interface SegmentStats {
   readonly byteSize: number;
   /** Live entries that had to make room. */
   readonly evicted: number;
+  /** Those of them that left since their place in the index was full. If they are many, `meanItemBytes` is too large. */
+  readonly bucketEvicted: number;
   /** Entries that had ended when their space was used again. */
   readonly expired: number;
   /** Parts that a process died in, and that were put in order again. */
@@ -88,6 +90,7 @@ export function readStats(native: NativeSegment): SegmentStats {
     usedBytes: sum(USED),
     byteSize: native.byteSize,
     evicted: sum(SMALL, MAIN, BUCKET),
+    bucketEvicted: sum(BUCKET),
     expired: sum(EXPIRED),
     recoveries: sum(RECOVERIES),
     wipes: sum(WIPES),

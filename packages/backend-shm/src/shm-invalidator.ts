@@ -108,5 +108,5 @@ export class ShmInvalidator implements RegionInvalidator {
 
 function countOf(native: NativeSegment): number {
   const { shared } = native;
-  return shared === undefined || shared.length === 0 ? native.invalidations() : Atomics.load(shared, COUNT_AT);
+  return shared === undefined || shared.length === 0 ? native.invalidations() : (shared[COUNT_AT] as number);
 }

@@ -210,6 +210,15 @@ test('no more values than maxItems are kept, those that are read', () => {
   expect(kept.length).toBeLessThanOrEqual(10);
 });
 
+test('as many as maxItems are kept, also when they are read in turn', () => {
+  const opened = open({ nearCache: { maxItems: 10 } });
+  for (let i = 0; i < 10; i++) opened.plain.set(`k${i}`, item({ i }), FOREVER);
+  const values = Array.from({ length: 10 }, (_, i) => warm(opened, `k${i}`));
+  for (let round = 0; round < 3; round++) {
+    for (const [i, value] of values.entries()) expect(read(opened.near, `k${i}`)).toBe(value);
+  }
+});
+
 test('compareAndSet knows what the near cache gave', () => {
   const opened = open();
   opened.plain.set('a', item('old'), FOREVER);

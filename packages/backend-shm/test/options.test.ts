@@ -52,7 +52,7 @@ describe('arguments that are wrong name the option, the value and what is allowe
     ['lifetime', { lifetime: 'forever' }],
     ['snapshotDir', { lifetime: 'persistent', snapshotDir: 'relative' }],
     ['snapshotInterval', { lifetime: 'persistent', snapshotInterval: 0 }],
-    ['meanItemBytes', { meanItemBytes: 63 }],
+    ['meanItemBytes', { meanItemBytes: 15 }],
     ['meanItemBytes', { meanItemBytes: '1.5' }],
     ['whenFull', { whenFull: 'wait' }],
     ['strict', { strict: 1 }],
