@@ -6,9 +6,10 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
-import { NO_VALUE } from '@stockpile/core';
+import { NO_VALUE, type Region } from '@stockpile/core';
 import { bento, cacheable, cacheManager, dedupe, keyv, lruCache } from './peers.js';
 import { region } from './regions.js';
+import { shmRegion } from './shm/regions.js';
 
 /** A candidate behind the two calls that the gate knows. */
 export interface Instance {
@@ -36,19 +37,9 @@ const GATE_TTL_MS = 1000;
 const CALLERS = 50;
 
 export const SUBJECTS: readonly Subject[] = [
-  ...(['memory', 'memory-pickle', 'lru'] as const).map((backend) => ({
-    name: backend,
-    claimsTypes: true,
-    open: (ttlMs: number, load: (key: string) => Promise<object>): Instance => {
-      const cache = region<object>(backend, { ttlMs });
-      return {
-        get: async (key) => missAsUndefined(await cache.get(key)),
-        set: (key, value) => cache.set(key, value),
-        getOrCreate: (key) => cache.getOrCreate(key, () => load(key)),
-        close: () => cache.close(),
-      };
-    },
-  })),
+  ...(['memory', 'memory-pickle', 'lru'] as const).map((name) => ours(name, (ttlMs) => region(name, { ttlMs }))),
+  ours('shm', (ttlMs) => shmRegion({ ttlMs })),
+  ours('shm, near cache', (ttlMs) => shmRegion({ ttlMs, near: true })),
   {
     name: 'lru-cache',
     claimsTypes: true,
@@ -121,6 +112,22 @@ export const SUBJECTS: readonly Subject[] = [
     },
   },
 ];
+
+function ours(name: string, open: (ttlMs: number) => Region<object>): Subject {
+  return {
+    name,
+    claimsTypes: true,
+    open: (ttlMs, load) => {
+      const cache = open(ttlMs);
+      return {
+        get: async (key) => missAsUndefined(await cache.get(key)),
+        set: (key, value) => cache.set(key, value),
+        getOrCreate: (key) => cache.getOrCreate(key, () => load(key)),
+        close: () => cache.close(),
+      };
+    },
+  };
+}
 
 export async function runGate(subjects: readonly Subject[] = SUBJECTS): Promise<Record<string, GateResult>> {
   const results = await Promise.all(subjects.map(async (subject) => [subject.name, await examine(subject)] as const));

@@ -16,6 +16,8 @@ export interface Contender {
   readonly before?: () => void | Promise<void>;
   /** Most calls in one batch; a side makes as many batches as it needs. Default: no limit. */
   readonly maxBatch?: number;
+  /** Fewest calls in one batch, where they gain by being many: a side makes a multiple of them. Default: 1. */
+  readonly minBatch?: number;
 }
 
 export interface Settings {
@@ -41,6 +43,9 @@ export interface Spread {
   readonly p25: number;
   readonly p75: number;
 }
+
+/** Thrown where this machine lacks what a comparison needs: it gets no numbers, and the message says why. */
+export class Skip extends Error {}
 
 export const thisMachine: Machine = {
   now: () => performance.now(),
@@ -72,11 +77,15 @@ export async function measure(
 
 /** Runs for `warmMs`, and answers with the number of calls that take `sideMs`. */
 async function warmUp(contender: Contender, warmMs: number, sideMs: number, machine: Machine): Promise<number> {
-  let n = 1;
+  const { minBatch = 1 } = contender;
+  let n = minBatch;
+  let msPerCall = Infinity;
   for (let spent = 0; ; ) {
     const ms = await timed(contender, n, machine);
-    spent += ms;
-    if (spent >= warmMs) return Math.max(1, Math.round((n * sideMs) / ms));
+    // a machine that stands still for a moment is neither warm-up nor what a call takes
+    spent += Math.min(ms, warmMs / 4);
+    msPerCall = Math.min(msPerCall, ms / n);
+    if (spent >= warmMs) return minBatch * Math.max(1, Math.round(sideMs / msPerCall / minBatch));
     if (ms < warmMs / 8) n *= 2;
   }
 }

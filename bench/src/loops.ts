@@ -32,6 +32,38 @@ export function awaitedWrites(operation: (key: string, i: number) => Promise<unk
   return compile(operation, keys, ids, 'await', 'if (answer === ids) wrong++');
 }
 
+type Text = string | Uint8Array | number | undefined;
+
+/** Calls for `inputs` that answer with a text, or with bytes, of `length`. */
+export function textReads(
+  operation: (key: string, i: number) => Text,
+  inputs: readonly string[],
+  length: number,
+): Batch {
+  return compile(operation, inputs, [], '', `if (answer.length !== ${length}) wrong++`);
+}
+
+export function awaitedTextReads(
+  operation: (key: string, i: number) => Promise<Text | symbol>,
+  inputs: readonly string[],
+  length: number,
+): Batch {
+  return compile(operation, inputs, [], 'await', `if (answer.length !== ${length}) wrong++`);
+}
+
+/** Calls that answer with true, or with a number above 0. */
+export function writes(operation: (key: string, i: number) => boolean | number, inputs: readonly string[]): Batch {
+  return compile(operation, inputs, [], '', 'if (!answer) wrong++');
+}
+
+/** Calls that are made at once, and awaited together by the promise of the last. */
+export function batchedWrites(
+  operation: (key: string, i: number) => Promise<boolean>,
+  inputs: readonly string[],
+): Batch {
+  return compile(operation, inputs, [], '', 'if (i === n - 1) return answer.then((stored) => (stored ? 0 : 1))');
+}
+
 const CHECKED = 'if (answer.id !== ids[k]) wrong++';
 const ids = keys.map((_, i) => i);
 const lastIds = slices.map((_, i) => (i + 1) * SLICE - 1);

@@ -2,12 +2,12 @@
 
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import type { HeapMeasured } from './figures.js';
+import { type HeapMeasured, isMissed } from './figures.js';
 import { objections } from './gate.js';
 import { GROUPS } from './groups/index.js';
 import type { Rounds, Settings } from './harness.js';
 import { HOLDERS, type Holder, VALUES, type ValueKind } from './heap.js';
-import { figuresTable, gateTable, groupTable, heapTable, run, writeReport } from './report.js';
+import { figuresTable, gateTable, groupTables, heapTable, run, writeReport } from './report.js';
 import { type Results, summarise } from './results.js';
 import { inChild } from './tasks.js';
 
@@ -16,7 +16,8 @@ const USAGE = `npm run bench -- [options]
   --write        write docs/benchmarks.md, .svg and .json also after a short run
   --strict       end with code 1 if a figure is missed
   --json         print the results as JSON
-  --only GROUP   measure one comparison (${Object.keys(GROUPS).join(', ')}) or heap; writes no pages
+  --only GROUP   measure one comparison, all whose names begin so (shm) or heap; writes no pages. There are
+                 ${Object.keys(GROUPS).join(', ')}
   --from FILE    measure nothing: write the pages from the JSON of an earlier run`;
 
 /** What a run takes: each comparison in `processes` fresh processes, whose rounds count together. */
@@ -33,7 +34,7 @@ if (options.from !== undefined) {
   const results = await bench(options.short ? SHORT : FULL, options.only);
   console.log(options.json ? JSON.stringify(results, null, 2) : page(results));
   if (options.write || (!options.short && options.only === undefined)) writeReport(results);
-  const missed = Object.values(results.figures).filter(({ met }) => !met).length;
+  const missed = Object.values(results.figures).filter(isMissed).length;
   if (missed > 0) console.error(`${missed} of ${Object.keys(results.figures).length} figures are missed`);
   if (missed > 0 && options.strict) process.exitCode = 1;
 }
@@ -51,7 +52,7 @@ function readOptions() {
         help: { type: 'boolean', default: false },
       },
     });
-    if (values.only !== undefined && values.only !== 'heap' && GROUPS[values.only] === undefined) {
+    if (values.only !== undefined && values.only !== 'heap' && groupsNamed(values.only).length === 0) {
       throw new Error(`--only: there is no comparison '${values.only}'`);
     }
     if (!values.help) return values;
@@ -63,22 +64,30 @@ function readOptions() {
   }
 }
 
+/** That one, or those of which it is the first part. */
+function groupsNamed(name: string): string[] {
+  return Object.keys(GROUPS).filter((id) => id === name || id.startsWith(`${name}-`));
+}
+
 async function bench({ processes, ...settings }: Extent, only: string | undefined): Promise<Results> {
   progress('gate');
   const gate = await inChild('gate', null);
   const failed = Object.keys(gate).filter((subject) => objections(gate[subject] as (typeof gate)[string]));
-  const ids = only === undefined ? Object.keys(GROUPS) : Object.keys(GROUPS).filter((id) => id === only);
+  const ids = only === undefined ? Object.keys(GROUPS) : groupsNamed(only);
   const measured: Record<string, Rounds> = {};
+  const skipped: Record<string, string> = {};
   // the processes of one comparison lie apart, so that a slow minute of the machine does not hit all of them
   for (let process = 0; process < processes; process++) {
-    for (const group of ids) {
+    for (const group of ids.filter((id) => skipped[id] === undefined)) {
       progress(`${group}, ${process + 1} of ${processes}`);
-      const rounds = await inChild('group', { group, settings, failed });
-      measured[group] = joined(measured[group], rounds);
+      const ran = await inChild('group', { group, settings, failed });
+      if ('rounds' in ran) measured[group] = joined(measured[group], ran.rounds);
+      else skipped[group] = ran.skipped;
+      if ('skipped' in ran) progress(`${group} is not measured: ${ran.skipped}`);
     }
   }
   const heap = only === undefined || only === 'heap' ? await measureHeap(processes) : undefined;
-  return summarise({ rounds: settings.rounds, processes }, gate, measured, heap);
+  return summarise({ rounds: settings.rounds, processes }, gate, measured, skipped, heap);
 }
 
 async function measureHeap(processes: number): Promise<HeapMeasured> {
@@ -102,11 +111,10 @@ function joined(one: Rounds | undefined, other: Rounds): Rounds {
 
 /** What a person reads. */
 function page(results: Results): string {
-  const groups = Object.keys(results.groups).map((id) => groupTable(results, id));
   return [
     run(results),
     gateTable(results),
-    ...groups,
+    ...groupTables(results),
     '### Heap',
     heapTable(results),
     '### Figures',

@@ -9,7 +9,17 @@ import { Cacheable } from 'cacheable';
 import { Keyv } from 'keyv';
 import { LRUCache } from 'lru-cache';
 
-export const PEERS = ['lru-cache', 'keyv', 'cache-manager', 'cacheable', 'bentocache', 'async-cache-dedupe'] as const;
+export const PEERS = [
+  'lru-cache',
+  'keyv',
+  'cache-manager',
+  'cacheable',
+  'bentocache',
+  'async-cache-dedupe',
+  'lmdb',
+  'memjs',
+  'ioredis',
+] as const;
 export type Peer = (typeof PEERS)[number];
 
 export type Load<V> = (key: string) => V | Promise<V>;

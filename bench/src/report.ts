@@ -31,9 +31,7 @@ function parts(results: Results): Record<string, string> {
   return {
     run: run(results),
     figures: figuresTable(results),
-    groups: Object.keys(results.groups)
-      .map((id) => groupTable(results, id))
-      .join('\n\n'),
+    groups: groupTables(results).join('\n\n'),
     heap: heapTable(results),
     gate: gateTable(results),
   };
@@ -48,15 +46,21 @@ export function run({ date, node, cpu, rounds, processes, versions }: Results): 
 
 export function figuresTable({ figures }: Results): string {
   return table(
-    ['what', 'against', 'ratio: median (quartiles), limit'],
+    ['what', 'against', 'ratio, or what is named: median (quartiles), limit'],
     Object.values(figures).map((figure) => [figure.what, figure.against, verdict(figure)]),
   );
 }
 
-export function groupTable({ groups }: Results, id: string): string {
-  const { title = '', contenders = {} } = groups[id] ?? {};
+/** Of all groups, those that could not be measured in the end. */
+export function groupTables(results: Results): string[] {
+  const missing = Object.entries(results.skipped ?? {}).map(([id, reason]) => `Not measured, ${id}: ${reason}.`);
+  return [...Object.keys(results.groups).map((id) => groupTable(results, id)), ...missing];
+}
+
+function groupTable({ groups }: Results, id: string): string {
+  const { title = '', unit = 'ns', contenders = {} } = groups[id] ?? {};
   const rows = Object.entries(contenders).map(([name, { ns, ratio }]) => [name, digits(ns.median), show(ratio)]);
-  return `### ${title}\n\n${table(['', 'ns', 'ratio'], rows)}`;
+  return `### ${title}\n\n${table(['', unit, 'ratio'], rows)}`;
 }
 
 export function heapTable({ heap }: Results): string {

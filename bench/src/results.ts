@@ -3,9 +3,10 @@
 import { cpus } from 'node:os';
 import { type Figure, figures, type HeapMeasured, isMet, type Measured } from './figures.js';
 import type { GateResult } from './gate.js';
-import { GROUPS } from './groups/index.js';
+import { GROUPS, type Group } from './groups/index.js';
 import { ratios, type Spread, spread } from './harness.js';
 import { PEERS, versionOf } from './peers.js';
+import { serverVersions } from './shm/servers.js';
 
 export interface Results {
   readonly date: string;
@@ -16,6 +17,8 @@ export interface Results {
   readonly versions: Readonly<Record<string, string>>;
   readonly gate: Readonly<Record<string, GateResult>>;
   readonly groups: Readonly<Record<string, GroupResult>>;
+  /** By group: why this machine has no numbers for it. Absent in the data of older runs. */
+  readonly skipped?: Readonly<Record<string, string>>;
   /** Bytes per entry. */
   readonly heap: Readonly<Record<string, { readonly map: number; readonly region: number }>>;
   /** By their wording. */
@@ -25,6 +28,8 @@ export interface Results {
 export interface GroupResult {
   readonly title: string;
   readonly reference: string;
+  /** Of its numbers. Default ns. */
+  readonly unit?: string;
   readonly contenders: Readonly<Record<string, ContenderResult>>;
 }
 
@@ -44,17 +49,19 @@ export function summarise(
   info: RunInfo,
   gate: Results['gate'],
   measured: Measured,
+  skipped: Readonly<Record<string, string>>,
   heap: HeapMeasured | undefined,
 ): Results {
-  const found = figures(measured, heap);
+  const found = figures(measured, heap, skipped);
   return {
     date: new Date().toISOString().slice(0, 10),
     node: process.version,
     cpu: `${cpus()[0]?.model ?? 'unknown'}, ${cpus().length} cores`,
     ...info,
-    versions: Object.fromEntries(PEERS.map((name) => [name, versionOf(name)])),
+    versions: { ...Object.fromEntries(PEERS.map((name) => [name, versionOf(name)])), ...serverVersions() },
     gate,
     groups: Object.fromEntries(Object.keys(measured).map((id) => [id, groupResult(id, measured)])),
+    skipped,
     heap: Object.fromEntries(
       Object.entries(heap ?? {}).map(([kind, { map, region }]) => [
         kind,
@@ -68,11 +75,11 @@ export function summarise(
 }
 
 function groupResult(id: string, measured: Measured): GroupResult {
-  const { title = id, reference = '' } = GROUPS[id] ?? {};
+  const { title, reference, unit } = GROUPS[id] as Group;
   const rounds = measured[id] ?? {};
   const base = rounds[reference] ?? [];
   const contenders = Object.fromEntries(
     Object.entries(rounds).map(([name, ns]) => [name, { ns: spread(ns), ratio: spread(ratios(ns, base)) }]),
   );
-  return { title, reference, contenders };
+  return { title, reference, ...(unit !== undefined && { unit }), contenders };
 }

@@ -75,6 +75,20 @@ test('a side takes about as long as it should', async () => {
   expect(calls.at(-1)).toBe(10_000);
 });
 
+test('a machine that stands still during the warm-up does not make the sides short', async () => {
+  const machine = new FakeMachine();
+  const calls: number[] = [];
+  const stalling: Contender = {
+    name: 'a',
+    batch: (n) => {
+      machine.time += calls.length === 3 ? 50 : n / 1000; // 1 µs per call, but for one batch
+      return calls.push(n) * 0;
+    },
+  };
+  await measure([stalling], { rounds: 1, sideMs: 10, warmMs: 8 }, machine);
+  expect(calls.at(-1)).toBe(10_000);
+});
+
 test('batches are no longer than allowed, and what precedes them is not timed', async () => {
   const machine = new FakeMachine();
   const calls: number[] = [];
@@ -98,6 +112,20 @@ test('batches are no longer than allowed, and what precedes them is not timed', 
   );
   expect(calls.slice(-3)).toEqual([400, 400, 200]);
   expect(Math.round(rounds.a?.[0] ?? 0)).toBe(1000);
+});
+
+test('calls that gain by being many are never few', async () => {
+  const machine = new FakeMachine();
+  const calls: number[] = [];
+  const contender = machine.contender('a', [1000]);
+  const counting = {
+    ...contender,
+    minBatch: 400,
+    maxBatch: 400,
+    batch: (n: number) => calls.push(n) && contender.batch(n),
+  };
+  await measure([counting], { rounds: 2, sideMs: 1, warmMs: 1 }, machine);
+  expect(new Set(calls)).toEqual(new Set([400]));
 });
 
 test('a wrong result ends the run', async () => {

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { figures, verdict } from '../src/figures.js';
+import { figures, isMissed, verdict } from '../src/figures.js';
 import { fill } from '../src/report.js';
 
 test('a figure is the median ratio of the rounds, judged by its limit', () => {
@@ -17,6 +17,20 @@ test('a figure is the median ratio of the rounds, judged by its limit', () => {
 test('a side that the gate refused is a miss', () => {
   const [figure] = figures({ pickle: { 'bare deserialisation (node:v8)': [1] } }, undefined);
   expect(figure && verdict(figure)).toBe('no number: the gate refused a side: miss');
+});
+
+test('a figure that is no ratio is judged as it is', () => {
+  const [met] = figures({ 'shm-wake-up': { 'median of a round': [34, 60, 40] } }, undefined);
+  expect(met && verdict(met)).toBe('40 (37 to 50) µs, at most 100 µs: ok');
+  const [missed] = figures({ 'shm-wake-up': { 'median of a round': [101] } }, undefined);
+  expect(missed && isMissed(missed)).toBe(true);
+});
+
+test('what this machine cannot tell is no miss', () => {
+  const skipped = { 'shm-redis': 'there is no redis-server on the PATH' };
+  const [figure] = figures({}, undefined, skipped);
+  expect(figure && verdict(figure)).toBe('not measured: there is no redis-server on the PATH');
+  expect(figure && isMissed(figure)).toBe(false);
 });
 
 test('heap figures compare the child processes', () => {

@@ -1,6 +1,6 @@
 /** The comparisons, each run in processes of its own. */
 
-import type { Contender } from '../harness.js';
+import type { Contender, Rounds, Settings } from '../harness.js';
 import { awaitedGet } from './awaited-get.js';
 import { getOrCreate } from './get-or-create.js';
 import { lru } from './lru.js';
@@ -9,14 +9,39 @@ import { misses } from './misses.js';
 import { multi } from './multi.js';
 import { pickle } from './pickle.js';
 import { proxies } from './proxies.js';
+import { shmGetOrCreate } from './shm-get-or-create.js';
+import { shmHotGet } from './shm-hot-get.js';
+import { shmMemory } from './shm-memory.js';
+import { shmNearCache } from './shm-near-cache.js';
+import { shmRandomGet } from './shm-random-get.js';
+import { shmRegions } from './shm-regions.js';
+import { shmMemcached, shmRedis } from './shm-servers.js';
+import { shmSystemCalls } from './shm-system-calls.js';
+import { shmTraces } from './shm-traces.js';
+import { shmTwoProcesses } from './shm-two-processes.js';
+import { shmWakeUp } from './shm-wake-up.js';
+import { shmWrites } from './shm-writes.js';
 import { syncGet } from './sync-get.js';
 import { writes } from './writes.js';
 
-export interface Group {
+export type Group = TimedGroup | CountedGroup;
+
+interface Titled {
   readonly title: string;
   /** Whose time is 1 in the tables. */
   readonly reference: string;
+  /** Of the numbers in the tables. Default ns. */
+  readonly unit?: string;
+}
+
+/** Contenders that are timed side by side. Throws `Skip` where this machine has not what they need. */
+export interface TimedGroup extends Titled {
   readonly contenders: () => Promise<readonly Contender[]>;
+}
+
+/** What cannot be had by timing calls one after another: it makes its numbers itself. Throws `Skip` too. */
+export interface CountedGroup extends Titled {
+  readonly rounds: (settings: Settings) => Promise<Rounds>;
 }
 
 export const GROUPS: Readonly<Record<string, Group>> = {
@@ -30,4 +55,17 @@ export const GROUPS: Readonly<Record<string, Group>> = {
   misses,
   writes,
   'many-regions': manyRegions,
+  'shm-hot-get': shmHotGet,
+  'shm-random-get': shmRandomGet,
+  'shm-writes': shmWrites,
+  'shm-near-cache': shmNearCache,
+  'shm-get-or-create': shmGetOrCreate,
+  'shm-regions': shmRegions,
+  'shm-memcached': shmMemcached,
+  'shm-redis': shmRedis,
+  'shm-two-processes': shmTwoProcesses,
+  'shm-wake-up': shmWakeUp,
+  'shm-system-calls': shmSystemCalls,
+  'shm-traces': shmTraces,
+  'shm-memory': shmMemory,
 };
