@@ -107,6 +107,14 @@ describe.each(['that runs the tests', ...NODE_VERSIONS])('Node.js %s', (version)
     MINUTE,
   );
 
+  (NATIVE ? test : test.skip)(
+    'shares a segment, found by name, between a module and a process in CommonJS',
+    async () => {
+      expect(await node([join(app, 'shm.mjs')], folder)).toEqual(SUCCESS);
+    },
+    MINUTE,
+  );
+
   test(
     'runs the conformance suite under node:test',
     async () => {

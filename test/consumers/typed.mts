@@ -3,6 +3,7 @@
 import '@stockpile/backend-lru';
 import '@stockpile/backend-memory';
 import '@stockpile/backend-memory-pickle';
+import { Segment, type SegmentOpenError, type SegmentStats, unlinkSegment } from '@stockpile/backend-shm';
 import { type CachedFunction, cached, createRegion, NO_VALUE, type NoValue, type Region } from '@stockpile/core';
 import { type DescribeBackendOptions, ManualClock } from '@stockpile/testkit';
 
@@ -24,6 +25,14 @@ users.configure('lru', { arguments: { maximum: 1 } });
 users.configure('memory', { arguments: { maxItems: 1 } });
 // @ts-expect-error memory-pickle takes none
 users.configure('memory-pickle', { arguments: { clone: true } });
+users.configure('shm', { arguments: { segment: 'app', size: '64M', lifetime: 'persistent', snapshotInterval: '5m' } });
+users.configure('shm', { arguments: { size: 'auto', whenFull: 'throw', strict: true, nearCache: { maxItems: 10 } } });
+// @ts-expect-error the name of a segment is its argument "segment"
+users.configure('shm', { arguments: { name: 'app' } });
+// @ts-expect-error there is no such lifetime
+users.configure('shm', { arguments: { lifetime: 'forever' } });
+// @ts-expect-error a near cache is bounded in items
+users.configure('shm', { arguments: { nearCache: { maxBytes: '1M' } } });
 // a name that no imported package has typed takes anything
 users.configure('redis', { arguments: { url: 'redis://localhost' } });
 
@@ -45,6 +54,13 @@ const load: CachedFunction<unknown, [id: number], User> = users.cacheFunction((i
 // @ts-expect-error typed like the function
 load('1');
 
+const segment: Segment = Segment.open({ name: 'app', size: '64M' });
+segment.get('key') satisfies string | number | Uint8Array | undefined;
+// @ts-expect-error the engine keeps texts, bytes and numbers
+segment.set('key', { name: 'Ada' });
+unlinkSegment('app', { dir: '/dev/shm' }) satisfies boolean;
+const room = (error: SegmentOpenError, stats: SegmentStats): number => (error.available ?? 0) + stats.liveBytes;
+
 class Directory {
   @cached(users, { key: (id: number) => id })
   async find(id: number): Promise<User> {
@@ -52,4 +68,5 @@ class Directory {
   }
 }
 
-export const used: [User, Directory, DescribeBackendOptions['stores']] = [created, new Directory(), 'values'];
+type Used = [User, Directory, typeof room, DescribeBackendOptions['stores']];
+export const used: Used = [created, new Directory(), room, 'values'];

@@ -86,10 +86,20 @@ Rc Segment::increment(const Key& key, double by, Meta& meta) {
 Rc Segment::clear(const void* prefix, u32 bytes) {
   const u8* const p = static_cast<const u8*>(prefix);
   constexpr u32 kBucketsAtOnce = 256;  // so that writers wait some ten microseconds at most
+  // one event for all of it, in the order of time; also where it comes to an early end, and some is gone
+  const auto tell = [&](Rc rc) {
+    for (u32 s = 0; s < geometry_.shards; s++) {
+      if (enter(shards_[s]) != kOk) continue;
+      publish(shards_[s], kClear, p, bytes < kMaxKeyBytes ? bytes : kMaxKeyBytes, 0, 0);
+      leave(shards_[s]);
+      break;
+    }
+    return rc;
+  };
   for (u32 s = 0; s < geometry_.shards; s++) {
     Shard& shard = shards_[s];
     for (u32 bucket = 0; bucket < geometry_.bucketsPerShard;) {
-      if (const Rc rc = enter(shard)) return rc;
+      if (const Rc rc = enter(shard)) return tell(rc);
       if (bucket == 0) freeLocksBelow(shard, p, bytes);
       for (u32 i = 0; i < kBucketsAtOnce * kBucketWords && bucket < geometry_.bucketsPerShard; i++) {
         a64* const cell = shard.words + u64(bucket) * kBucketWords + i % kBucketWords;
@@ -113,12 +123,7 @@ Rc Segment::clear(const void* prefix, u32 bytes) {
       leave(shard);
     }
   }
-  // one event for all of it, in the order of time
-  Shard& shard = shards_[0];
-  if (const Rc rc = enter(shard)) return rc;
-  publish(shard, kClear, p, bytes < kMaxKeyBytes ? bytes : kMaxKeyBytes, 0, 0);
-  leave(shard);
-  return kOk;
+  return tell(kOk);
 }
 
 }  // namespace stockpile

@@ -29,8 +29,8 @@ enum Rc : int {
 };
 
 /**
- * Longest time for which an operation blocks the thread because somebody else is in the way and does not go on. An
- * owner that is runnable, and only lacks a processor, is given half a second.
+ * Longest time for which an operation blocks the thread because of an owner that is stopped. One that only lacks a
+ * processor is given half a second; one in another PID namespace, where that cannot be seen, a fifth.
  */
 constexpr u64 kMaxBlockNs = 20'000'000;
 
@@ -176,7 +176,8 @@ class Segment {
   void subscribe();
   void unsubscribe();
   /**
-   * Hands out what has happened since, in causal order, at most `limit`; the number handed out. `lost` counts events
+   * Hands out what has happened since, at most `limit`, in the order of time: what was written after a write had
+   * returned comes after it, also across shards; the number handed out. `lost` counts events
    * that were overwritten before they were read (or a shard was wiped). `each(const Event&)` answers whether it takes more.
    */
   template <class F>

@@ -16,6 +16,7 @@ void Segment::publish(Shard& shard, EventKind kind, const u8* key, u32 keyBytes,
   const u32 inFirst = keyBytes < sizeof slot.key ? keyBytes : u32(sizeof slot.key);
   const u32 slots = 1 + u32((keyBytes - inFirst + sizeof(EventSlot) - 1) / sizeof(EventSlot));
   const auto relaxed = std::memory_order_relaxed;
+  fenceRelease(tail);  // readers see the tail of the event before it before they see these bytes
   slot.ticket.store(at, relaxed);
   slot.kindKeyOrigin.store(u64(owner_) << 32 | u64(keyBytes) << 16 | slots << 8 | kind, relaxed);
   slot.timeNs.store(monotonicNs(), relaxed);
@@ -54,7 +55,7 @@ bool Segment::hasEvents() const {
 bool Segment::nextEvent(u32 shardIndex, u64 tail, EventHead& head, u64& lost) {
   Shard& shard = shards_[shardIndex];
   const u64 at = cursors_[shardIndex];
-  if (at == tail) return false;
+  if (at == tail || tail - at >= 1ull << 63) return false;  // overtaken in this drain: at may be behind the tail it knows
   const EventSlot& slot = shard.events[at & (geometry_.eventsPerShard - 1)];
   const u64 ticket = slot.ticket.load(std::memory_order_relaxed);
   const u64 packed = slot.kindKeyOrigin.load(std::memory_order_relaxed);

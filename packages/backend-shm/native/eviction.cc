@@ -30,8 +30,7 @@ bool Segment::hasRoom(Ring& ring, u64 size, u64 spare) {
   if (freeBytes(ring) >= bytesWithFiller(ring, size) + spare) return true;
   if (freeBytes(ring) < ring.capacity || size > ring.capacity) return false;
   if (bytesWithFiller(ring, size) > size) {
-    closeLap(ring);
-    ring.head->store(ring.tail->load(std::memory_order_relaxed), std::memory_order_release);
+    ring.head->store(closeLap(ring, ring.tail->load(std::memory_order_relaxed) & ~u64(7)), std::memory_order_release);
   }
   return true;
 }
@@ -65,8 +64,8 @@ a64* Segment::wordOf(Shard& shard, const Ring& ring, const Record& record) {
   return nullptr;
 }
 
-void Segment::closeLap(Ring& ring) {
-  const u64 tail = ring.tail->load(std::memory_order_relaxed), offset = tail % ring.capacity;
+u64 Segment::closeLap(Ring& ring, u64 tail) {
+  const u64 offset = tail % ring.capacity;
   fenceRelease(*ring.head);
   auto* header = reinterpret_cast<RecordHeader*>(ring.data + offset);
   const u32 left = u32(ring.capacity - offset);
@@ -74,14 +73,16 @@ void Segment::closeLap(Ring& ring) {
   header->checkKindFlags.store(checkOf(left, kFiller, 0, 0, 0, 0, tail), std::memory_order_relaxed);
   ring.tail->store(tail + left, std::memory_order_release);
   KILL_POINT();
+  return tail + left;
 }
 
 /** Where the next record of the ring begins. There is room. */
 u64 Segment::beginAppend(Shard& shard, Ring& ring, u64 size) {
   (void)shard;
-  if (ring.tail->load(std::memory_order_relaxed) % ring.capacity + size > ring.capacity) closeLap(ring);
+  u64 tail = ring.tail->load(std::memory_order_relaxed) & ~u64(7);  // read once: somebody may change it meanwhile
+  if (tail % ring.capacity + size > ring.capacity) tail = closeLap(ring, tail);
   fenceRelease(*ring.head);  // readers see that head has passed before they see the new bytes
-  return ring.tail->load(std::memory_order_relaxed);
+  return tail;
 }
 
 void Segment::finishAppend(Ring& ring, u64 position, u64 size) {
@@ -180,7 +181,11 @@ bool Segment::passMainHead(Shard& shard, u32& reinsertions) {
   reinsertions = kMostReinsertions;
   moving_ = true;
   bool sound = true;
-  while (sound && !hasRoom(ring, size, 0)) sound = passMainHead(shard, reinsertions);
+  const u64 from = ring.head->load(std::memory_order_relaxed);
+  // the reserve stays free: what is never evicted must not have to leave on this way
+  while (sound && !hasRoom(ring, size, geometry_.reserveBytes))
+    sound = passMainHead(shard, reinsertions) &&
+            ring.head->load(std::memory_order_relaxed) - from <= 2 * ring.capacity;
   moving_ = false;
   if (!sound) return false;
   record.header = reinterpret_cast<RecordHeader*>(moveBuffer_);
@@ -200,7 +205,7 @@ bool Segment::makeRoom(Shard& shard, Ring& ring, u64 size) {
   while (!hasRoom(ring, size, geometry_.reserveBytes)) {
     const u64 before = ring.head->load(std::memory_order_relaxed);
     // once around without finding enough that is dead
-    if (geometry_.flags & kNeverEvicts && passed > ring.capacity) return false;
+    if (passed > (geometry_.flags & kNeverEvicts ? 1 : 2) * ring.capacity) return false;
     if (!passMainHead(shard, reinsertions)) return false;
     passed += ring.head->load(std::memory_order_relaxed) - before;
   }

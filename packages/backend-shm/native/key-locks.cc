@@ -107,10 +107,11 @@ int64_t Segment::lockWaiting(const Key& key, u64 ttlMs, u64 waitMs) {
   a32& word = mutableHeader()->lockWake;
   for (;;) {
     u32 seen = word.load(std::memory_order_acquire);
+    // first the bit, then the attempt: who frees the lock in between changes the word, and nobody sleeps
+    if (!(seen & 1) && !word.compare_exchange_strong(seen, seen | 1)) continue;
     const int64_t fence = lock(key, ttlMs, true);
     const u64 now = monotonicNs();
     if (fence != kHeld || now >= end) return fence;
-    if (!(seen & 1) && !word.compare_exchange_strong(seen, seen | 1)) continue;
     const u64 left = end - now;
     futexWait(&word, seen | 1, left < kProbeNs ? left : kProbeNs);
   }

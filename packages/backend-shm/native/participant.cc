@@ -106,8 +106,12 @@ Segment::~Segment() {
     std::erase(openSegments(), this);
     pthread_mutex_unlock(&openMutex);
   }
+  // a descriptor that somebody closed may be somebody else's by now
+  struct stat file;
+  const bool ours = fd_ >= 0 && fstat(fd_, &file) == 0 && u64(file.st_ino) == inode_ && u64(file.st_dev) == device_;
+  if (inode_ == 0 ? fd_ < 0 : !ours) lost_ = true;
   leave();
-  if (fd_ >= 0) close(fd_);  // frees slot and gate
+  if (fd_ >= 0 && (ours || inode_ == 0)) close(fd_);  // frees slot and gate
   if (base_ != nullptr && ownsMapping_) munmap(base_, geometry_.segmentBytes);
   if (bounce_ != nullptr) munmap(bounce_, 2 * bounceBytes_);
   delete[] shards_;

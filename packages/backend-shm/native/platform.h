@@ -42,8 +42,8 @@ void unlockByte(int fd, u64 byte);
 /** Whether another open file holds a lock in the range. */
 bool isLocked(int fd, u64 byte, u64 length);
 
-/** Whether a thread waits for nothing but a processor: 'R' in its stat file. False where it cannot be seen. */
-bool isRunnable(u32 pid, u32 tid);
+/** Whether a thread was stopped by a signal or a debugger: 'T' or 't' in its stat file. */
+bool isStopped(u32 pid, u32 tid);
 
 bool readBootId(u8 (&id)[16]);
 /** The inode of a namespace of this process, 0 where there are none. */

@@ -2,9 +2,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/syscall.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -117,12 +119,10 @@ bool giveName(int fd, const std::string& temporary, const std::string& path, Fai
     snprintf(self, sizeof self, "/proc/self/fd/%d", fd);
     done = linkat(AT_FDCWD, self, AT_FDCWD, path.c_str(), AT_SYMLINK_FOLLOW);
   } else {
-    done = link(temporary.c_str(), path.c_str());
+    // not link and unlink: for a moment it would have two names, and be refused
+    done = int(syscall(SYS_renameat2, AT_FDCWD, temporary.c_str(), AT_FDCWD, path.c_str(), RENAME_NOREPLACE));
   }
-  if (done == 0) {
-    if (!temporary.empty()) unlink(temporary.c_str());
-    return true;
-  }
+  if (done == 0) return true;
   taken = errno == EEXIST;
   return fail(failure, errno == ENOSPC ? "NO_SPACE" : "SYSTEM", errno, path);
 }

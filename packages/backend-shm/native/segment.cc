@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
@@ -35,8 +36,16 @@ Segment* Segment::open(const OpenOptions& options, Failure& failure) {
     failure = Failure{};
     bool open = segment->attach(path, failure, again);
     if (again && options.create) {
-      again = false;
-      open = segment->create(options, path, failure, again);
+      // one creator at a time: the second would ask for the same bytes again, and there may be room for one only
+      const int turn = ::open(options.directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+      const u64 end = monotonicNs() + kGateWaitNs;
+      while (turn >= 0 && flock(turn, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK && monotonicNs() < end) usleep(1000);
+      struct stat named;
+      if (lstat(path.c_str(), &named) != 0) {  // else: made meanwhile, so attach
+        again = false;
+        open = segment->create(options, path, failure, again);
+      }
+      if (turn >= 0) close(turn);
     }
     if (open) {
       if (segment->geometry_.flags & kProcesses) segment->leaveAtExit();
@@ -253,6 +262,7 @@ bool Segment::create(const OpenOptions& options, const std::string& path, Failur
   }
   path_ = path;
   if (fd_ >= 0) close(fd_);
+  device_ = inode_ = 0;
   std::string temporary;  // '' where the file has no name yet
   fd_ = openUnnamed(options.directory, temporary, failure);
   if (fd_ < 0) return false;

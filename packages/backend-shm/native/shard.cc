@@ -5,8 +5,10 @@ namespace stockpile {
 
 constexpr u64 kSpinNs = 5'000;
 constexpr u64 kSleepNs = 2'000'000;
-constexpr u64 kPatienceNs = 500'000'000;  // for an owner that only lacks a processor
-constexpr u64 kFailFastNs = 100'000'000;
+// How long a living owner is waited for: see patienceFor
+constexpr u64 kSlowNs = 500'000'000;
+constexpr u64 kUnseenNs = 200'000'000;
+constexpr u64 kFailFastLaps = 5;  // then others fail at once for so many times that long
 constexpr u32 kOwnerMask = ~u32(kWaiters | kRecovering);
 
 Rc Segment::enter(Shard& shard) {
@@ -33,7 +35,8 @@ Rc Segment::enterSlowly(Shard& shard) {
     shard.busyWord = 0;
   }
   count(kLockWaits);
-  u32 mine = owner_;
+  u32 mine = owner_, stuck = 0;
+  u64 since = began;  // that the lock has had one and the same owner
   for (u64 now = began;; now = monotonicNs()) {
     u32 word = lock.load(std::memory_order_relaxed);
     if (word == 0) {
@@ -50,6 +53,10 @@ Rc Segment::enterSlowly(Shard& shard) {
     KILL_POINT();
     futexWait(reinterpret_cast<a32*>(&lock), word, kSleepNs);
     if (lock.load(std::memory_order_relaxed) != word) continue;
+    if (word != stuck) {
+      stuck = word;
+      since = now;
+    }
     if (!ownerLives(word)) {
       // the exact word of the dead elects one successor
       if (!lock.compare_exchange_strong(word, owner_ | kWaiters | kRecovering, std::memory_order_acquire)) continue;
@@ -59,10 +66,10 @@ Rc Segment::enterSlowly(Shard& shard) {
       KILL_POINT();
       return kOk;
     }
-    const u64 waited = monotonicNs() - began;
-    if (waited >= kPatienceNs || (waited >= kMaxBlockNs && !ownerIsRunnable(word))) {
+    const u64 slept = monotonicNs(), waited = slept - since;
+    if (slept - began >= kSlowNs || (waited >= kMaxBlockNs && waited >= patienceFor(word))) {
       shard.busyWord = word;
-      shard.busyUntilNs = monotonicNs() + kFailFastNs;
+      shard.busyUntilNs = slept + kFailFastLaps * waited;
       count(kStopped);
       return kBusyShard;
     }
@@ -87,13 +94,14 @@ bool Segment::ownerLives(u32 lockWord) const {
   return slot == slot_ || fd_ < 0 || isLocked(fd_, kSlotByte + slot, 1);
 }
 
-/** Not stopped, only preempted: it will go on as soon as this machine lets it. */
-bool Segment::ownerIsRunnable(u32 lockWord) const {
+/** One that was stopped goes on when somebody says so; any other as soon as the machine lets it. */
+u64 Segment::patienceFor(u32 lockWord) const {
   const u32 slot = lockWord >> kSlotShift & 1023;
-  if (slot >= kParticipants || slot == slot_) return false;  // a damaged word may name ourselves: nobody will let go
+  if (slot >= kParticipants) return kMaxBlockNs;
   const Participant& p = *participant(slot);
   const auto relaxed = std::memory_order_relaxed;
-  return p.pidNamespace.load(relaxed) == namespaceInode("pid") && isRunnable(p.pid.load(relaxed), p.tid.load(relaxed));
+  if (p.pidNamespace.load(relaxed) != namespaceInode("pid")) return kUnseenNs;  // nobody here can tell
+  return isStopped(p.pid.load(relaxed), p.tid.load(relaxed)) ? kMaxBlockNs : kSlowNs;
 }
 
 bool Segment::ringsAreSound(Shard& shard) const {
@@ -164,6 +172,8 @@ void Segment::recover(Shard& shard) {
   u32 locks = 0;
   for (u32 i = 0; i < geometry_.locksPerShard; i++) locks += shard.locks[i].low.load(std::memory_order_relaxed) != 0;
   shard.header->liveLocks.store(locks, std::memory_order_relaxed);
+  // the dead one may have changed an entry and not told of it; a wipe has told already
+  if (sound) publish(shard, kShardLost, nullptr, 0, 0, shard.header->serial.load(std::memory_order_relaxed));
   KILL_POINT();
 }
 

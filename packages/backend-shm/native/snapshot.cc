@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "engine-inline.h"
+#include "segment-files.h"
 
 namespace stockpile {
 
@@ -97,11 +98,11 @@ struct SnapshotReader {
       const u64 position = Segment::fullPosition(word, head);
       Segment::Record record;
       const bool good = position - head < ring.capacity && Segment::readRecord(ring, position, record);
+      const u64 expiresAt = good ? record.expiresAt() : 0;
+      const bool wanted = good && (expiresAt == 0 || expiresAt > segmentNow);
       size_t bytes = 0;
       u8* at = nullptr;
-      if (good) {
-        const u64 expiresAt = record.expiresAt();
-        if (expiresAt != 0 && expiresAt <= segmentNow) return false;
+      if (wanted) {
         bytes = (sizeof(SnapshotRecord) + record.keyBytes + record.valueBytes + 7) & ~size_t(7);
         at = out.room(bytes);
         memset(at, 0, sizeof(SnapshotRecord));
@@ -125,8 +126,8 @@ struct SnapshotReader {
       fenceAcquire(cell);
       if (((word ^ cell.load(std::memory_order_relaxed)) & ~u64(kFrequency)) == 0 &&
           position - ring.head->load(std::memory_order_relaxed) < ring.capacity)
-        return good;
-      if (good) out.giveBack(bytes);
+        return wanted;
+      if (wanted) out.giveBack(bytes);
     }
     return false;
   }
@@ -161,9 +162,9 @@ bool Segment::snapshot(const std::string& path, Failure& failure) {
   };
   if (stateRc() != kOk) return fail(ESTALE);
   const std::string temporary = path + "." + std::to_string(getpid()) + "." + std::to_string(slot_) + ".new";
-  unlink(temporary.c_str());
-  const int fd = ::open(temporary.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW | O_CLOEXEC, 0600);
-  if (fd < 0) return fail(errno);
+  std::string named;  // '' as long as the file has no name: then nothing is left of it if we are killed
+  const int fd = openUnnamed(path.substr(0, path.rfind('/')), named, failure);
+  if (fd < 0) return false;
   KILL_POINT();
   SnapshotHeader header{kSnapshotMagic, kSnapshotVersion, geometry_.shards, wallMs(), 0, mutableHeader()->insertions.load(), 0, 0};
   if (getrandom(&header.nonce, sizeof header.nonce, 0) < 0) header.nonce = u32(monotonicNs());
@@ -178,16 +179,23 @@ bool Segment::snapshot(const std::string& path, Failure& failure) {
   memcpy(out.room(sizeof end), end, sizeof end);
   const bool written = out.flush() && fdatasync(fd) == 0;
   const int error = out.error() != 0 ? out.error() : errno;
-  close(fd);
   KILL_POINT();
-  if (!written) {
-    unlink(temporary.c_str());
-    return fail(error);
-  }
+  bool taken = false;
+  unlink(temporary.c_str());
+  const bool complete = written && giveName(fd, named, temporary, failure, taken);
+  if (!complete && !named.empty()) unlink(named.c_str());
+  close(fd);
+  if (!written) return fail(error);
+  if (!complete) return false;
+  KILL_POINT();
   // the one before stays: at every instant one of the two is whole
   rename(path.c_str(), (path + ".1").c_str());
   KILL_POINT();
-  if (rename(temporary.c_str(), path.c_str()) != 0) return fail(errno);
+  if (rename(temporary.c_str(), path.c_str()) != 0) {
+    const int why = errno;
+    unlink(temporary.c_str());
+    return fail(why);
+  }
   KILL_POINT();
   const int directory = ::open(path.substr(0, path.rfind('/') + 1).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (directory >= 0) {
@@ -264,6 +272,8 @@ void Segment::restore(const std::string& path) {
     options.ttlMs = r.expiresWallMs == 0 ? 0 : r.expiresWallMs - now;
     options.inserted = r.inserted;
     options.frequency = r.frequency & u32(kFrequency);
+    a64& insertions = mutableHeader()->insertions;  // some were made while the snapshot was written
+    if (r.inserted < 1ull << 53) insertions.store(std::max(insertions.load(), r.inserted));
     if (store(keyOf(key, r.keyBytes), value, options) == kOk) restored_++;
     KILL_POINT();
   }

@@ -96,10 +96,11 @@ Rc Segment::conditionOf(Shard& shard, const Key& key, const StoreOptions& o, con
   return kOk;
 }
 
-/** What is never evicted has a budget. */
-Rc Segment::checkPinned(Shard& shard, const Found& found, u32 size) {
+/** What is never evicted has a budget; numbers leave a fifth of it to the rest, such as the times of invalidations. */
+Rc Segment::checkPinned(Shard& shard, const Found& found, u32 size, Kind kind) {
+  const u64 budget = kind == kNumber ? geometry_.pinnedBytes / 5 * 4 : geometry_.pinnedBytes;
   const auto fits = [&](u64 old) {
-    return shard.header->pinnedBytes.load(std::memory_order_relaxed) - old + size <= geometry_.pinnedBytes;
+    return shard.header->pinnedBytes.load(std::memory_order_relaxed) - old + size <= budget;
   };
   const u64 old = found.word != nullptr && found.record.flags & kPinned ? found.record.size : 0;
   if (fits(old)) return kOk;
@@ -182,7 +183,7 @@ Rc Segment::storeLocked(Shard& shard, const Key& key, const Value& value, const 
   const bool live = old.word != nullptr && !isExpired(old.record);
   if (const Rc rc = conditionOf(shard, key, options, old, live)) return rc;
   if (flags & kPinned)
-    if (const Rc rc = checkPinned(shard, old, size)) return rc;
+    if (const Rc rc = checkPinned(shard, old, size, value.kind)) return rc;
 
   u64 expiresAt = 0;
   if (options.ttlMs == kKeepTtl) expiresAt = live ? old.record.expiresAt() : 0;
@@ -241,7 +242,7 @@ Rc Segment::storeLocked(Shard& shard, const Key& key, const Value& value, const 
   KILL_POINT();
   add(h.liveBytes, size);
   if (flags & kPinned) add(h.pinnedBytes, size);
-  const bool byUser = options.when == If::kAlways || options.when == If::kAbsent || options.when == If::kPresent;
+  const bool byUser = options.when != If::kFenced && options.event == kSet;
   if (byUser) freeLockOf(shard, key);  // a creator that is running cannot store any more
   KILL_POINT();
   publish(shard, options.event, key.data, key.bytes, key.hash, version);
