@@ -82,7 +82,7 @@ struct Meta {
 
 /** Why a segment could not be had. `code` is the last part of ERR_STOCKPILE_SHM_<code>. */
 struct Failure {
-  const char* code = nullptr;  // NAME, DIR, OWNER, MODE, KIND, LAYOUT, NO_SPACE, SLOTS, BUSY, SYSTEM, SIZE, NAMESPACE
+  const char* code = nullptr;  // NAME, ABSENT, DIR, OWNER, MODE, KIND, LAYOUT, NO_SPACE, SLOTS, BUSY, SYSTEM, SIZE, NAMESPACE
   int error = 0;               // errno
   std::string detail;          // what was found
   u64 wanted = 0, available = 0, total = 0;  // NO_SPACE, SIZE: bytes

@@ -53,7 +53,7 @@ Segment* Segment::open(const OpenOptions& options, Failure& failure) {
     }
     segment->path_.clear();
     delete segment;
-    if (!again) return nullptr;
+    if (!again || !options.create) return nullptr;
   }
   failure = {"BUSY", 0, "the file of that name comes and goes", 0, 0, 0};
   return nullptr;
@@ -99,6 +99,7 @@ bool Segment::attach(const std::string& path, Failure& failure, bool& again) {
   KILL_POINT();
   bool otherBoot = false;
   if (fstat(fd_, &file) != 0 || file.st_nlink == 0) {
+    failure = {"ABSENT", 0, path, 0, 0, 0};
     again = true;
     return false;
   }
@@ -108,6 +109,7 @@ bool Segment::attach(const std::string& path, Failure& failure, bool& again) {
     // nobody can be alive: its last process was killed, or the machine was started anew
     if (isOurFile(path.c_str())) unlink(path.c_str());
     KILL_POINT();
+    failure = {"ABSENT", 0, path, 0, 0, 0};
     again = true;
     return false;
   }

@@ -97,7 +97,7 @@ bool Segment::ownerLives(u32 lockWord) const {
 /** One that was stopped goes on when somebody says so; any other as soon as the machine lets it. */
 u64 Segment::patienceFor(u32 lockWord) const {
   const u32 slot = lockWord >> kSlotShift & 1023;
-  if (slot >= kParticipants) return kMaxBlockNs;
+  if (slot >= kParticipants || slot == slot_) return kMaxBlockNs;  // damage: we ourselves do not hold it
   const Participant& p = *participant(slot);
   const auto relaxed = std::memory_order_relaxed;
   if (p.pidNamespace.load(relaxed) != namespaceInode("pid")) return kUnseenNs;  // nobody here can tell

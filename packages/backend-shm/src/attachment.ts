@@ -2,13 +2,14 @@
 
 import type { StockpileError } from '@stockpile/core';
 import { SegmentOpenError } from './errors.js';
+import { checkGeometry, warnOnce } from './geometry.js';
 import { loadNative } from './load-native.js';
 import { LockQueues } from './lock-queues.js';
 import { META, type NativeSegment, Rc } from './native.js';
-import { inMegabytes, openError } from './open-error.js';
+import { openError } from './open-error.js';
 import type { SegmentSettings } from './options.js';
 import { Snapshots } from './persistence.js';
-import { rcError } from './rc-error.js';
+import { ofKey, rcError, type Subject } from './rc-error.js';
 import { RESERVED } from './reserved.js';
 import { SegmentEvents } from './segment-events.js';
 
@@ -21,28 +22,28 @@ const open = new Map<string, Attachment>();
 /** Opens a segment, or shares what this thread has open of it. To be given back to `detach`. */
 export function attach(settings: SegmentSettings): Attachment {
   const id = `${settings.directory}/${settings.name}`;
-  const attachment = open.get(id) ?? new Attachment(id, settings);
+  const shared = open.get(id);
+  const attachment = shared ?? new Attachment(id, settings);
   try {
-    attachment.checkGeometry(settings);
-    attachment.persist(settings);
+    attachment.join(settings);
   } catch (error) {
-    if (attachment.users === 0) attachment.native.close();
+    if (shared === undefined) attachment.native.close();
     throw error;
   }
-  attachment.users++;
   open.set(id, attachment);
   return attachment;
 }
 
-/** The last one to give it back closes it, after a snapshot where these are kept. */
-export function detach(attachment: Attachment): void {
-  if (--attachment.users > 0) return;
+/** The last one to give it back, with what it was attached by, closes it, after a snapshot where these are kept. */
+export function detach(attachment: Attachment, settings: SegmentSettings): void {
+  if (!attachment.leave(settings)) return;
   open.delete(attachment.id);
   attachment.close();
 }
 
 export class Attachment {
-  users = 0;
+  /** By what each of its users has attached it. */
+  readonly #users = new Set<SegmentSettings>();
   /** Replaced by `reattach`: to be looked up for each operation. */
   native: NativeSegment;
   /** Where the binding writes what it reads. Valid until the next operation. */
@@ -51,12 +52,37 @@ export class Attachment {
   readonly locks: LockQueues = new LockQueues(this);
   #snapshots: Snapshots | undefined;
   #nearHits = 0;
+  /** `native` was closed, and none could be had in its place so far. */
+  #isDetached = false;
+  #ended = false;
 
   constructor(
     readonly id: string,
-    readonly settings: SegmentSettings,
+    /** What it is made by, if it has to be: of the first user who would have it made. */
+    public settings: SegmentSettings,
   ) {
     this.native = this.#open();
+  }
+
+  /** Throws where it is not as this user needs it. */
+  join(settings: SegmentSettings): void {
+    this.#users.add(settings);
+    this.#settle();
+    try {
+      if (this.#isDetached || this.native.orphaned()) this.reattach();
+      checkGeometry(this.native, settings, settings.strict);
+      this.#persist(settings);
+    } catch (error) {
+      this.leave(settings);
+      throw error;
+    }
+  }
+
+  /** Whether it was the last one. */
+  leave(settings: SegmentSettings): boolean {
+    this.#users.delete(settings);
+    this.#settle();
+    return this.#users.size === 0;
   }
 
   /** One number of what the last operation told of the entry. */
@@ -67,7 +93,12 @@ export class Attachment {
   /** The outcome of `operation`, which is tried once more on a new attachment where the file was replaced. */
   run(operation: (native: NativeSegment) => number): number {
     const rc = operation(this.native);
-    return rc === Rc.orphaned ? operation(this.reattach()) : rc;
+    return this.#isGone(rc) ? operation(this.reattach()) : rc;
+  }
+
+  /** For what has no Rc to answer with. */
+  get attached(): NativeSegment {
+    return this.#isDetached ? this.reattach() : this.native;
   }
 
   /** A `get` that ended with an Rc other than a miss: what it gives after all. `Rc.miss` is the only number below 0. */
@@ -76,7 +107,7 @@ export class Attachment {
     let reattached = false;
     while (typeof found === 'number' && found < Rc.miss) {
       if (found === Rc.scratchTooSmall) this.#growScratch();
-      else if (found === Rc.orphaned && !reattached) {
+      else if (this.#isGone(found) && !reattached) {
         this.reattach();
         reattached = true;
       } else throw this.error(found, key);
@@ -85,20 +116,34 @@ export class Attachment {
     return found;
   }
 
-  /** Attaches by name again: the file was removed or replaced, or the slot was lost. */
+  /**
+   * Attaches by name again: the file was removed or replaced, or the slot was lost. Where that fails the next operation
+   * tries it once more.
+   */
   reattach(): NativeSegment {
     const old = this.native;
-    this.native = this.#open();
+    try {
+      this.native = this.#open();
+    } catch (error) {
+      if (this.#isDetached || !isForWantOfFile(error)) throw error;
+      // a removed file keeps its memory while we have it mapped: perhaps that is what is missing, to us or to others
+      old.close();
+      this.#isDetached = true;
+      this.#reattachOrTellWaiters();
+      return this.native;
+    }
     old.close();
+    this.#isDetached = false;
     this.events.reattached();
     this.locks.reattached();
+    checkGeometry(this.native, this.settings, false);
     return this.native;
   }
 
   /** For who does nothing else that would show it. */
   checkFile(): void {
     this.native.holder(RESERVED); // takes the lock of a shard, and on the way looks at the file
-    if (this.native.orphaned()) this.#recover();
+    if (this.#isDetached || this.native.orphaned()) this.#recover();
   }
 
   countNearHit(): void {
@@ -110,31 +155,7 @@ export class Attachment {
     this.#nearHits = 0;
   }
 
-  /** Throws where `strict`, else warns once, if the segment is not what was asked for by name. */
-  checkGeometry({ given, bytes, lifetime, neverEvicts, strict, name }: SegmentSettings): void {
-    const { byteSize, shards, flags } = this.native;
-    const differences: string[] = [];
-    // rings are whole pages: what remains of the size asked for is not used
-    if (given.has('size') && (byteSize > bytes || bytes - byteSize > (shards + 1) * 8192)) {
-      differences.push(`its size is ${inMegabytes(byteSize)}, not ${inMegabytes(bytes)}`);
-    }
-    const found = flags & 2 ? 'processes' : flags & 4 ? 'persistent' : 'boot';
-    if (given.has('lifetime') && found !== lifetime) differences.push(`its lifetime is '${found}', not '${lifetime}'`);
-    if (given.has('whenFull') && Boolean(flags & 1) !== neverEvicts) {
-      differences.push(`its whenFull is '${flags & 1 ? 'throw' : 'evict'}', not '${neverEvicts ? 'throw' : 'evict'}'`);
-    }
-    if (differences.length === 0) return;
-    const message = `segment '${name}' exists with other settings: ${differences.join('; ')}`;
-    if (strict) {
-      throw new SegmentOpenError(
-        'GEOMETRY',
-        `${message}; ask for what is there, or remove it with unlinkSegment('${name}') while nobody uses it`,
-      );
-    }
-    warnOnce(this.id, `${message}; it is used as it is`);
-  }
-
-  persist({ snapshots }: SegmentSettings): void {
+  #persist({ snapshots }: SegmentSettings): void {
     if (snapshots === undefined || this.#snapshots !== undefined) return;
     Snapshots.prepare(snapshots.directory, this.settings.name);
     this.#snapshots = new Snapshots(this, snapshots);
@@ -147,6 +168,7 @@ export class Attachment {
 
   /** After a last snapshot, where these are kept and none is being written. */
   close(): void {
+    this.#ended = true;
     this.#snapshots?.close();
     this.tellNearHits();
     this.events.close();
@@ -157,7 +179,12 @@ export class Attachment {
   /** The error for an operation that ended with `rc`. `bytes`: of the value that was to be written. */
   error(rc: number, key: string, bytes?: number): StockpileError {
     if (rc === Rc.lost) this.#recover();
-    return rcError(rc, this, key, bytes);
+    return this.errorOf(rc, ofKey(key, bytes));
+  }
+
+  errorOf(rc: number, subject: Subject): StockpileError {
+    if (rc === Rc.lost) this.#recover();
+    return rcError(rc, this, subject);
   }
 
   /** What a value may have, with a key of the greatest length. */
@@ -166,7 +193,8 @@ export class Attachment {
   }
 
   #open(): NativeSegment {
-    const { directory, name, bytes, meanItemBytes, pinnedPercent, lifetime, neverEvicts, snapshots } = this.settings;
+    const { directory, name, bytes, meanItemBytes, pinnedPercent, lifetime, neverEvicts, create, snapshots } =
+      this.settings;
     let native: NativeSegment;
     try {
       native = loadNative().open({
@@ -176,7 +204,7 @@ export class Attachment {
         meanItemBytes,
         pinnedPercent,
         flags: (neverEvicts ? 1 : 0) | (lifetime === 'processes' ? 2 : lifetime === 'persistent' ? 4 : 0),
-        create: true,
+        create,
         restoreFrom: snapshots === undefined ? '' : Snapshots.prepare(snapshots.directory, name),
       });
     } catch (error) {
@@ -188,9 +216,30 @@ export class Attachment {
       this.locks.wake();
     });
     if (native.created && native.restoreFailures > 0) {
-      warnOnce(this.id, `segment '${name}': ${native.restoreFailures} entries of its snapshot were unreadable`);
+      warnOnce(this.settings, `segment '${name}': ${native.restoreFailures} entries of its snapshot were unreadable`);
     }
     return native;
+  }
+
+  /** Whether another attachment is needed. */
+  #isGone(rc: number): boolean {
+    return rc === Rc.orphaned || (rc === Rc.closed && !this.#ended);
+  }
+
+  /** What it is made by may have come or gone with a user. */
+  #settle(): void {
+    const users = [...this.#users];
+    this.settings = users.find(({ create }) => create) ?? users[0] ?? this.settings;
+  }
+
+  /** Who waits for a lock would else hear nothing: no thread looks after a segment that is closed. */
+  #reattachOrTellWaiters(): void {
+    try {
+      this.reattach();
+    } catch (error) {
+      this.locks.wake();
+      throw error;
+    }
   }
 
   #growScratch(): void {
@@ -204,16 +253,15 @@ export class Attachment {
     try {
       this.reattach();
     } catch (error) {
-      warnOnce(this.id, `segment '${this.settings.name}' cannot be attached again: ${String(error)}`);
+      warnOnce(this.settings, `segment '${this.settings.name}' cannot be attached again: ${String(error)}`);
     }
   }
 }
 
-const warned = new Set<string>();
-
-/** Once per segment and text. */
-function warnOnce(id: string, message: string): void {
-  if (warned.has(id + message)) return;
-  warned.add(id + message);
-  process.emitWarning(message, 'StockpileWarning');
+/** There is none, or no room for one. */
+function isForWantOfFile(error: unknown): boolean {
+  return (
+    error instanceof SegmentOpenError &&
+    (error.code === 'ERR_STOCKPILE_SHM_NO_SPACE' || error.code === 'ERR_STOCKPILE_SHM_ABSENT')
+  );
 }

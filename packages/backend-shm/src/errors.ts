@@ -60,6 +60,8 @@ export type OpenTrouble =
   | 'SLOTS'
   /** The segment was made in another time namespace: its clock is another. */
   | 'NAMESPACE'
+  /** There is none, and with `create: false` none is made. */
+  | 'ABSENT'
   /** The size is out of range. */
   | 'SIZE'
   /** With `strict`: the segment that exists is not as asked for. */

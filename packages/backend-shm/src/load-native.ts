@@ -46,7 +46,7 @@ function load(target: Target): Native {
       refusal ??= error; // of another system's library, say; the next may do
     }
   }
-  throw unsupported(target, refusal);
+  throw unsupported(target, refusal, place);
 }
 
 function resolve(candidate: string): string | undefined {
@@ -75,14 +75,17 @@ function libcOfNode(): string {
   }
 }
 
-function unsupported({ platform, arch, libc }: Target, refusal: unknown): UnsupportedPlatformError {
+function unsupported({ platform, arch, libc }: Target, refusal: unknown, place: string): UnsupportedPlatformError {
   const where = `platform ${platform}, cpu ${arch}, libc ${libc}`;
-  const canBuild = BUILDABLE.includes(`${platform}-${arch}`) && existsSync(SOURCES);
+  const isKnown = BUILDABLE.includes(`${platform}-${arch}`);
   const remedies =
-    (canBuild ? "in this checkout, 'npm run build' makes it; " : '') +
-    "the backend 'lru' keeps values in this process instead, the backend 'redis' shares them by way of a server";
+    (isKnown && existsSync(SOURCES) ? "in this checkout, 'npm run build' makes it; " : '') +
+    "take the backend 'lru', which keeps values in this process, or a backend with a server, such as 'redis'";
   if (refusal === undefined) {
-    return new UnsupportedPlatformError(`backend 'shm' has no native part for ${where}; ${remedies}`);
+    const missing = isKnown
+      ? ` (looked for ${place}); if your code is bundled, leave '@stockpile/backend-shm' out of the bundle ("external")`
+      : '';
+    return new UnsupportedPlatformError(`backend 'shm' has no native part for ${where}${missing}; ${remedies}`);
   }
   const reason = refusal instanceof Error ? refusal.message : String(refusal);
   return new UnsupportedPlatformError(

@@ -16,23 +16,30 @@ type Settle = (outcome: number | Error) => void;
 
 /** setTimeout overflows beyond this many ms (24.8 days) and would fire at once. */
 const MAX_TIMER_MS = 2_147_483_647;
+/** So long as the table of locks has room for none of ours, its holders may wait for us: nested creators do. */
+const MOST_STILL_MS = 5000;
 /** Between two tries to free a lock in a part of the segment that somebody holds and does not go on with. */
 const UNLOCK_RETRY_MS = 50;
 
 export class LockQueues {
   readonly #queues = new Map<string, Set<Settle>>();
   readonly #segment: Lockable;
+  /** When this thread last got a lock, freed one, or began to wait for one; by performance.now(). */
+  #movedAt = 0;
 
   constructor(segment: Lockable) {
     this.#segment = segment;
   }
 
-  /** The fence, or 0: somebody holds it, or waits for it in this thread. `patient`: busy is no error, but not now. */
+  /**
+   * The fence, or 0: somebody holds it, waits for it in this thread, or holds so many others that there is no place for
+   * this one. `patient`: busy is no error, but not now.
+   */
   tryLock(key: string, patient: boolean): number {
     if (this.#queues.has(key)) return 0;
     const fence = this.#segment.run((native) => native.lock(key, 0, false));
     if (fence > 0) return fence;
-    if (fence === Rc.held || (fence === Rc.busy && patient)) return 0;
+    if (fence === Rc.held || fence === Rc.tableFull || (fence === Rc.busy && patient)) return 0;
     throw this.#segment.error(fence, key);
   }
 
@@ -77,6 +84,7 @@ export class LockQueues {
   /** Whether it was still ours. If that part of the segment is busy it is freed later, and the caller is told so. */
   unlock(key: string, fence: number): boolean {
     const rc = this.#segment.run((native) => native.unlock(key, fence));
+    this.#movedAt = performance.now();
     if (rc === Rc.ok) return true;
     if (rc === Rc.notHeld || rc === Rc.miss) return false;
     if (rc === Rc.busy) this.#unlockLater(key, fence);
@@ -92,16 +100,19 @@ export class LockQueues {
   #advance(key: string, queue: Set<Settle>): void {
     for (let first = firstOf(queue); first !== undefined; first = firstOf(queue)) {
       const outcome = this.#tryFor(key);
-      if (outcome === Rc.held || outcome === Rc.busy) return; // to be tried again at the next wake, within 20 ms
+      if (outcome === 0) return; // to be tried again at the next wake, within 20 ms
       first(outcome);
     }
   }
 
-  /** A fence, `Rc.held`, `Rc.busy`, or the error for whoever waits: nobody else would hear of it. */
+  /** A fence, 0: not yet, or the error for whoever waits: nobody else would hear of it. */
   #tryFor(key: string): number | Error {
     try {
       const fence = this.#segment.run((native) => native.lock(key, 0, true)); // also tells the holder that we wait
-      return fence > 0 || fence === Rc.held || fence === Rc.busy ? fence : this.#segment.error(fence, key);
+      if (fence > 0) this.#movedAt = performance.now();
+      if (fence > 0 || fence === Rc.held || fence === Rc.busy) return Math.max(0, fence);
+      if (fence === Rc.tableFull && performance.now() - this.#movedAt < MOST_STILL_MS) return 0;
+      return this.#segment.error(fence, key);
     } catch (error) {
       return error as Error;
     }
@@ -111,7 +122,10 @@ export class LockQueues {
     let queue = this.#queues.get(key);
     if (queue !== undefined) return queue;
     queue = new Set();
-    if (this.#queues.size === 0) this.#segment.native.watchLocks(true);
+    if (this.#queues.size === 0) {
+      this.#segment.native.watchLocks(true);
+      this.#movedAt = performance.now();
+    }
     this.#queues.set(key, queue);
     return queue;
   }

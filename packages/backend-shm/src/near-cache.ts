@@ -69,7 +69,8 @@ export class NearCache implements DecodedCache {
     if (entry === undefined || this.#segment.native !== this.#native) return this.#anew();
     const now = given === undefined || this.#ownTime ? Date.now() : given;
     const index = this.#index;
-    if (index !== undefined && now >= entry.from && now < entry.until) {
+    // of a segment that had to be let go nothing is left to look at
+    if (index !== undefined && entry.at < index.length && now >= entry.from && now < entry.until) {
       // an Atomics.load is a call of its own; one will do: the compiler moves no read across it
       const low = Atomics.load(index, entry.at);
       const same = (low & ~FREQUENCY) === entry.low && index[entry.at + 1] === entry.high;

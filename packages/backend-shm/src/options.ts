@@ -13,7 +13,9 @@ import {
   systemClock,
   ValidationError,
 } from '@stockpile/core';
+import { checkObject, refuseMisspelt, refuseUnknown } from './names.js';
 import type { NearCacheSettings } from './near-cache.js';
+import { DEFAULT_DIR } from './open-error.js';
 
 /** How long a segment stays. */
 export type SegmentLifetime = 'boot' | 'processes' | 'persistent';
@@ -44,6 +46,11 @@ export interface SegmentOptions {
   readonly whenFull?: 'evict' | 'throw' | undefined;
   /** A segment that exists with another size, lifetime or `whenFull` than given here is an error. Default: one process warning. */
   readonly strict?: boolean | undefined;
+  /**
+   * False: to look only. Where there is no segment none is made, and `open` throws `SegmentOpenError` with the code
+   * `ERR_STOCKPILE_SHM_ABSENT`, as do operations after it was removed. Writes no snapshots. Default true.
+   */
+  readonly create?: boolean | undefined;
 }
 
 /** Decoded values kept in this process, next to the segment. */
@@ -59,7 +66,7 @@ export interface NearCacheOptions {
 }
 
 /** The arguments of `configure('shm')`. */
-export interface ShmArguments extends Omit<SegmentOptions, 'name'> {
+export interface ShmArguments extends Omit<SegmentOptions, 'name' | 'create'> {
   /** The name of the segment; regions of all processes that name the same share it. As `name` of `SegmentOptions`. */
   readonly segment?: string | undefined;
   /** Most bytes of a stored value with its envelope of 14 bytes or more. Default: what the segment can take. */
@@ -73,6 +80,9 @@ export interface SegmentSettings {
   readonly name: string;
   readonly directory: string;
   readonly bytes: number;
+  /** Nobody has chosen the size. */
+  readonly isAuto: boolean;
+  readonly create: boolean;
   readonly meanItemBytes: number;
   readonly pinnedPercent: number;
   readonly lifetime: SegmentLifetime;
@@ -80,7 +90,7 @@ export interface SegmentSettings {
   readonly strict: boolean;
   /** What was asked for by name: only that is compared with a segment that exists. */
   readonly given: ReadonlySet<'size' | 'lifetime' | 'whenFull'>;
-  /** With lifetime 'persistent'. */
+  /** With lifetime 'persistent', unless it is not to be made. */
   readonly snapshots: { readonly directory: string; readonly interval: number } | undefined;
 }
 
@@ -90,8 +100,37 @@ const MIN_BYTES = 2 ** 20;
 const MAX_BYTES = 2 ** 40;
 const MOST_ITEMS = 2 ** 24;
 
+const COMMON = [
+  'size',
+  'dir',
+  'lifetime',
+  'snapshotDir',
+  'snapshotInterval',
+  'meanItemBytes',
+  'whenFull',
+  'strict',
+] as const satisfies readonly (keyof SegmentOptions & keyof ShmArguments)[];
+const OPTIONS = ['name', ...COMMON, 'create'] as const satisfies readonly (keyof SegmentOptions)[];
+const ARGUMENTS = [
+  'segment',
+  ...COMMON,
+  'maxValueBytes',
+  'nearCache',
+] as const satisfies readonly (keyof ShmArguments)[];
+const NEAR_CACHE = ['maxItems', 'freeze'] as const satisfies readonly (keyof NearCacheOptions)[];
+/** What `Segment` calls it. Two applications would meet in the segment of the default name. */
+const OTHER_NAMES = { name: 'segment' };
+
+/** Of `Segment.open`. */
+export function segmentOptions(options: SegmentOptions): SegmentSettings {
+  checkObject(options, 'Segment.open', "{ name: 'app' }");
+  if ('segment' in options) throw new ValidationError('Segment.open: there is no "segment"; is it \'name\'?');
+  refuseUnknown(options, OPTIONS, 'Segment.open');
+  return segmentSettings(options, 'name');
+}
+
 /** Throws a `ValidationError` that names the option, the value and what is allowed. */
-export function segmentSettings(options: SegmentOptions, nameOption = 'name'): SegmentSettings {
+function segmentSettings(options: SegmentOptions, nameOption: string): SegmentSettings {
   const { lifetime = 'boot', whenFull = 'evict', size } = options;
   if (!LIFETIMES.includes(lifetime)) {
     throw new ValidationError(`lifetime: must be 'boot', 'processes' or 'persistent', not ${show(lifetime)}`);
@@ -99,19 +138,23 @@ export function segmentSettings(options: SegmentOptions, nameOption = 'name'): S
   if (whenFull !== 'evict' && whenFull !== 'throw') {
     throw new ValidationError(`whenFull: must be 'evict' or 'throw', not ${show(whenFull)}`);
   }
-  const dir = pathOf(options.dir ?? '/dev/shm', 'dir');
+  const dir = pathOf(options.dir ?? DEFAULT_DIR, 'dir');
+  const create = booleanOf(options.create ?? true, 'create');
+  const snapshots = snapshotsOf(options, lifetime);
   const given = (['size', 'lifetime', 'whenFull'] as const).filter((name) => options[name] !== undefined);
   return {
     name: nameOf(options.name, nameOption),
     directory: directoryIn(dir),
     bytes: sizeOf(size, dir),
+    isAuto: size === 'auto',
+    create,
     meanItemBytes: wholeNumber(options.meanItemBytes ?? 512, 'meanItemBytes', 16, 8 * 2 ** 20),
     pinnedPercent: 10,
     lifetime,
     neverEvicts: whenFull === 'throw',
     strict: booleanOf(options.strict ?? false, 'strict'),
     given: new Set(given.filter((name) => name !== 'size' || size !== 'auto')),
-    snapshots: lifetime === 'persistent' ? snapshotsOf(options) : undefined,
+    snapshots: create ? snapshots : undefined,
   };
 }
 
@@ -123,9 +166,13 @@ export interface ShmSettings {
 }
 
 export function shmSettings(args: ShmArguments, clock: BackendContext['clock']): ShmSettings {
-  const { segment: name, maxValueBytes, nearCache = false } = args;
+  checkObject(args, "backend 'shm'", "{ segment: 'app' }");
+  refuseMisspelt(args, [...ARGUMENTS, 'clock'], OTHER_NAMES, 'arguments');
+  const { segment, maxValueBytes, nearCache = false } = args;
+  // flat text makes a number of '42'
+  const name = typeof segment === 'number' && Number.isSafeInteger(segment) ? String(segment) : segment;
   return {
-    segment: segmentSettings({ ...args, name }, 'segment'),
+    segment: segmentSettings({ ...args, name, create: true }, 'segment'),
     maxValueBytes: maxValueBytes === undefined ? undefined : parseByteSize(maxValueBytes, 'maxValueBytes'),
     nearCache: nearCacheSettings(nearCache, clock !== systemClock),
   };
@@ -133,7 +180,8 @@ export function shmSettings(args: ShmArguments, clock: BackendContext['clock']):
 
 function nearCacheSettings(given: boolean | NearCacheOptions, ownTime: boolean): NearCacheSettings | undefined {
   const isObject = typeof given === 'object' && given !== null && !Array.isArray(given);
-  if (!isObject && !booleanOf(given, 'nearCache')) return undefined;
+  if (isObject) refuseUnknown(given, NEAR_CACHE, 'nearCache');
+  else if (!booleanOf(given, 'nearCache', 'true, false or { maxItems, freeze }')) return undefined;
   const { maxItems = 1000, freeze = true }: NearCacheOptions = isObject ? given : {};
   return {
     maxItems: wholeNumber(maxItems, 'nearCache.maxItems', 2, MOST_ITEMS),
@@ -176,7 +224,15 @@ function freeBytes(dir: string): number {
   }
 }
 
-function snapshotsOf({ snapshotDir, snapshotInterval = '1m' }: SegmentOptions): SegmentSettings['snapshots'] {
+function snapshotsOf(options: SegmentOptions, lifetime: SegmentLifetime): SegmentSettings['snapshots'] {
+  const { snapshotDir, snapshotInterval = '1m' } = options;
+  if (lifetime !== 'persistent') {
+    for (const option of ['snapshotDir', 'snapshotInterval'] as const) {
+      if (options[option] === undefined) continue;
+      throw new ValidationError(`${option}: is for lifetime 'persistent', not '${lifetime}', which has no snapshots`);
+    }
+    return undefined;
+  }
   const state = process.env.XDG_STATE_HOME || join(homedir(), '.local', 'state');
   const interval = parseDuration(snapshotInterval, 'snapshotInterval');
   if (interval === 0) throw new ValidationError('snapshotInterval: must be above 0; Infinity writes only on close');
@@ -189,8 +245,8 @@ function wholeNumber(given: unknown, option: string, least: number, most: number
   throw new ValidationError(`${option}: must be a whole number from ${least} to ${most}, not ${show(given)}`);
 }
 
-function booleanOf(given: unknown, option: string): boolean {
+function booleanOf(given: unknown, option: string, allowed = 'true or false'): boolean {
   if (typeof given === 'boolean') return given;
   if (typeof given === 'string' && /^(true|false)$/i.test(given)) return given.toLowerCase() === 'true';
-  throw new ValidationError(`${option}: must be true or false, not ${show(given)}`);
+  throw new ValidationError(`${option}: must be ${allowed}, not ${show(given)}`);
 }

@@ -1,7 +1,7 @@
 /** Snapshots of a segment with lifetime 'persistent': one process of all writes them. */
 
-import { lstatSync, mkdirSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, lstatSync, mkdirSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { SegmentOpenError } from './errors.js';
 import type { NativeSegment } from './native.js';
 import { reasonOf } from './open-error.js';
@@ -12,6 +12,7 @@ const LOCK = `${RESERVED}snapshot`;
 const MAX_TIMER_MS = 2_147_483_647;
 /** Workers that end together need not all write; the last one does in any case. */
 const FRESH_MS = 1000;
+const PERSISTENT = 4;
 
 /** What is needed of an attachment. */
 interface Persistent {
@@ -33,7 +34,7 @@ export class Snapshots {
     const problem = (trouble: 'DIR' | 'OWNER' | 'MODE', what: string, cause?: unknown): SegmentOpenError =>
       new SegmentOpenError(trouble, `segment '${name}': snapshotDir ${directory} ${what}`, { cause });
     try {
-      mkdirSync(directory, { recursive: true, mode: 0o700 });
+      makeDirectories(directory);
     } catch (cause) {
       throw problem(
         'DIR',
@@ -59,8 +60,8 @@ export class Snapshots {
   /** Writes a last one, unless one is being written, or others are still there and one was written just now. */
   close(): void {
     clearInterval(this.#timer);
-    if (this.writing !== undefined) return;
     const { native } = this.#segment;
+    if (this.writing !== undefined || !isPersistent(native)) return;
     if (native.participants() > 1 && this.#age() < FRESH_MS) return;
     const fence = native.lockWaiting(LOCK, 0, 20);
     if (fence <= 0 && native.participants() > 1) return; // somebody else writes one
@@ -74,8 +75,9 @@ export class Snapshots {
 
   #tick(): void {
     const { native } = this.#segment;
+    if (this.writing !== undefined || !isPersistent(native)) return;
     // each process comes by once per interval: one of them is enough
-    if (this.writing !== undefined || this.#age() < this.#interval * 0.9) return;
+    if (this.#age() < this.#interval * 0.9) return;
     const fence = native.lock(LOCK, 0, false);
     if (fence <= 0) return; // another has it; or what is wrong will be seen by the next operation
     const written = native.snapshot(this.#path).catch((error: unknown) => this.#warn(error));
@@ -98,5 +100,24 @@ export class Snapshots {
     if (this.#warned) return;
     this.#warned = true;
     process.emitWarning(`no snapshot could be written to ${this.#path}: ${reasonOf(error)}`, 'StockpileWarning');
+  }
+}
+
+/**
+ * Whether there is a segment that snapshots are for: one that was made with another lifetime was not restored, and its
+ * snapshot would take the place of what is there to be restored.
+ */
+function isPersistent(native: NativeSegment): boolean {
+  return (native.flags & PERSISTENT) !== 0 && native.participants() > 0; // below 0: it is closed
+}
+
+/** One by one: below /proc, mkdir with `recursive` never returns. */
+function makeDirectories(path: string): void {
+  if (existsSync(path)) return;
+  makeDirectories(dirname(path));
+  try {
+    mkdirSync(path, { mode: 0o700 });
+  } catch (error) {
+    if (!existsSync(path)) throw error; // else another process was faster
   }
 }

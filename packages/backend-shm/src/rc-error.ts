@@ -1,9 +1,9 @@
 /** From how an operation ended to the error that users see. */
 
-import { StockpileError, show, ValidationError, ValueTooLargeError } from '@stockpile/core';
+import { type ErrorDetails, StockpileError, show, ValidationError, ValueTooLargeError } from '@stockpile/core';
 import { SegmentError, SegmentFullError, ShardBusyError } from './errors.js';
 import { Rc } from './native.js';
-import { inMegabytes } from './open-error.js';
+import { inUnits } from './open-error.js';
 
 const MAX_KEY_BYTES = 4096;
 
@@ -14,40 +14,51 @@ interface Failed {
   readonly maxValueBytes: number;
 }
 
-/** `bytes`: of the value that was to be written. */
-export function rcError(rc: number, segment: Failed, key: string, bytes?: number): StockpileError {
+/** What the operation was for. */
+export interface Subject {
+  /** Undefined: no key of the application's. */
+  readonly key?: string;
+  /** For the message. */
+  readonly what: string;
+  /** Of the value that was to be written. */
+  readonly bytes?: number | undefined;
+}
+
+export function rcError(rc: number, segment: Failed, subject: Subject): StockpileError {
+  const { key, what, bytes } = subject;
+  const details = detailsOf(subject);
   const { native, settings, maxValueBytes } = segment;
   const where = `segment '${settings.name}'`;
   switch (rc) {
     case Rc.busy:
       return new ShardBusyError(
-        `${where}, key ${show(key)}: a process that holds this part of it has not gone on for 20 ms; nothing was written. See whether one of its processes is stopped (SIGSTOP, a debugger, a frozen container), then try again`,
-        { key },
+        `${where}, ${what}: a process that holds this part of it has not gone on for 20 ms; nothing was written. See whether one of its processes is stopped (SIGSTOP, a debugger, a frozen container), then try again`,
+        details,
       );
     case Rc.full:
       return new SegmentFullError(
-        `${where} is full: there is no room for ${bytes ?? 'the'} bytes of key ${show(key)}, and whenFull is 'throw'; delete something, or make the segment anew with a larger 'size' than ${inMegabytes(native.byteSize)} (or, if its entries are small, a smaller 'meanItemBytes': its index has room for few)`,
-        { key },
+        `${where} is full: there is no room for ${bytes ?? 'the'} bytes of ${what}, and whenFull is 'throw'; delete something, or make the segment anew with a larger 'size' than ${inUnits(native.byteSize)} (or, if its entries are small, a smaller 'meanItemBytes': its index has room for few)`,
+        details,
       );
     case Rc.tooLarge:
-      return tooLarge(key, bytes, maxValueBytes, `${where} of ${inMegabytes(native.byteSize)}`, "'size'");
+      return tooLarge(subject, maxValueBytes, `${where} of ${inUnits(native.byteSize)}`, "'size'");
     case Rc.pinnedFull:
       return new SegmentError(
         'PINNED_FULL',
-        `${where}, key ${show(key)}: the ${settings.pinnedPercent} % of it for entries that are never evicted are used up; delete some, or use a larger 'size'`,
-        { key },
+        `${where}, ${what}: the ${settings.pinnedPercent} % of it for entries that are never evicted are used up; delete some, or use a larger 'size'`,
+        details,
       );
     case Rc.tableFull:
       return new SegmentError(
         'LOCK_TABLE_FULL',
-        `${where}, key ${show(key)}: no free entry for its lock; hold fewer locks at a time, or use a larger 'size'`,
-        { key },
+        `${where}, ${what}: no free entry for its lock; hold fewer locks at a time, or use a larger 'size'`,
+        details,
       );
     case Rc.lost:
       return new SegmentError(
         'LOST',
-        `${where}, key ${show(key)}: the lock of this process on it was lost, perhaps since its files were closed by other code; it is attached anew, but a write may not have taken place: do it again`,
-        { key },
+        `${where}, ${what}: the lock of this process on it was lost, perhaps since its files were closed by other code; it is attached anew, but a write may not have taken place: do it again`,
+        details,
       );
     case Rc.orphaned:
       return new SegmentError('GONE', `${where} was removed again and again while it was attached; who removes it?`);
@@ -58,22 +69,26 @@ export function rcError(rc: number, segment: Failed, key: string, bytes?: number
     case Rc.badKey:
       return badKey(key);
     default:
-      return new StockpileError(`${where}, key ${show(key)}: the engine answered ${rc}`, { key });
+      return new StockpileError(`${where}, ${what}: the engine answered ${rc}`, details);
   }
 }
 
 /** For a value that can never be stored. */
-export function tooLarge(
-  key: string,
-  bytes: number | undefined,
-  limit: number,
-  whose: string,
-  option: string,
-): ValueTooLargeError {
+export function tooLarge(subject: Subject, limit: number, whose: string, option: string): ValueTooLargeError {
+  const { what, bytes = 'too many' } = subject;
   return new ValueTooLargeError(
-    `key ${show(key)}: the value has ${bytes ?? 'too many'} bytes, and the limit of ${whose} is ${limit}; cache less of it, or raise ${option}`,
-    { key },
+    `${what}: the value has ${bytes} bytes, and the limit of ${whose} is ${limit}; cache less of it, or raise ${option}`,
+    detailsOf(subject),
   );
+}
+
+/** What an operation on an entry was for. */
+export function ofKey(key: string, bytes?: number): Subject {
+  return { key, what: `key ${show(key)}`, bytes };
+}
+
+function detailsOf(subject: Subject): ErrorDetails {
+  return subject.key === undefined ? {} : { key: subject.key };
 }
 
 function badKey(key: unknown): ValidationError {

@@ -38,9 +38,9 @@ const NUMBER = 6;
 /** The keys of a segment, read from it in parts as large as the scratch buffer. Ends where another takes its place. */
 export function* keysIn(segment: Attachment, prefix: string): Generator<string, void, undefined> {
   segment.checkFile(); // a scan would only find nothing
-  const { native } = segment;
+  const native = segment.attached;
   let [shard, bucket] = [0, 0];
-  while (shard < native.shards && segment.native === native) {
+  while (shard < native.shards && segment.attached === native) {
     const bytes = native.scan(prefix, shard, bucket);
     if (bytes < 0) throw segment.error(bytes, prefix);
     [shard = 0, bucket = 0] = native.meta;

@@ -108,6 +108,7 @@ export class SegmentEvents {
   #drain(): void {
     const { native, scratch } = this.#segment;
     const count = native.drain();
+    if (count < 0) return; // it is closed
     const [lost = 0, used = 0] = native.meta;
     // read before anybody is told: what listeners do uses the scratch buffer too
     const events = readEvents(scratch, count);

@@ -5,9 +5,10 @@ import { type Duration, parseDuration, show, ValidationError } from '@stockpile/
 import { type Attachment, attach, detach } from './attachment.js';
 import { SegmentError } from './errors.js';
 import { loadNative } from './load-native.js';
+import { checkObject } from './names.js';
 import { IF, META, type NativeSegment, Rc } from './native.js';
-import { openError } from './open-error.js';
-import { directoryIn, nameOf, pathOf, type SegmentOptions, segmentSettings } from './options.js';
+import { DEFAULT_DIR, openError } from './open-error.js';
+import { directoryIn, nameOf, pathOf, type SegmentOptions, type SegmentSettings, segmentOptions } from './options.js';
 import {
   conditionOf,
   keysIn,
@@ -37,19 +38,22 @@ const LONGEST_WAIT_MS = 1000;
  */
 export class Segment implements Disposable {
   #attachment: Attachment | undefined;
+  readonly #settings: SegmentSettings;
   readonly #subscriptions = new Subscriptions();
 
-  private constructor(attachment: Attachment) {
-    this.#attachment = attachment;
+  private constructor(settings: SegmentSettings) {
+    this.#settings = settings;
+    this.#attachment = attach(settings);
   }
 
   /**
-   * Attaches the segment, or makes it. A second `open` in the same thread shares the attachment.
+   * Attaches the segment, or makes it, unless `create` is false. A second `open` in the same thread shares the
+   * attachment.
    * @throws ValidationError for an option, `SegmentOpenError` where it cannot be had, `UnsupportedPlatformError` where
    * there is no native part for this platform.
    */
   static open(options: SegmentOptions = {}): Segment {
-    return new Segment(attach(segmentSettings(options)));
+    return new Segment(segmentOptions(options));
   }
 
   /** The value, or undefined where there is none or it has ended. */
@@ -85,13 +89,16 @@ export class Segment implements Disposable {
    */
   set(key: string, value: SegmentValue, options?: SegmentSetOptions): boolean {
     const segment = this.#open;
+    if (options !== undefined) checkObject(options, 'set', "{ ttl: '10m' }");
     const ttl = ttlOf(options?.ttl);
     const [when, version] = options === undefined ? [IF.always, 0] : conditionOf(options);
     const rc = segment.run((native) => {
       if (typeof value === 'string') return native.setText(key, value, ttl, when, version);
       if (typeof value === 'number') return native.setNumber(key, value, NO_TAIL, ttl, when, version);
       if (types.isUint8Array(value)) return native.setBytes(key, value, ttl, when, version, false);
-      throw new ValidationError(`set: the value must be a text, a Uint8Array or a number, not ${show(value)}`);
+      throw new ValidationError(
+        `set: the value must be a text, a Uint8Array or a number, not ${value === null ? 'null' : `a value of type ${typeof value}`}`,
+      );
     });
     if (rc === Rc.ok) return true;
     if (rc === Rc.miss || rc === Rc.exists || rc === Rc.changed) return false;
@@ -116,6 +123,7 @@ export class Segment implements Disposable {
    */
   increment(key: string, by = 1, options: { initial?: number; ttl?: Duration } = {}): number {
     const segment = this.#open;
+    checkObject(options, 'increment', "{ initial: 0, ttl: '10m' }");
     const { initial = 0 } = options;
     if (!Number.isFinite(by) || !Number.isFinite(initial)) {
       throw new ValidationError(
@@ -150,12 +158,12 @@ export class Segment implements Disposable {
 
   /** How many entries there are; those that have ended count until their space is used again. */
   get size(): number {
-    return this.#open.native.items();
+    return this.#open.attached.items();
   }
 
   /** Bytes of the entries with their keys and headers. */
   get bytes(): number {
-    return this.#open.native.liveBytes();
+    return this.#open.attached.liveBytes();
   }
 
   /** Bytes of the whole segment. */
@@ -176,7 +184,7 @@ export class Segment implements Disposable {
   stats(): SegmentStats {
     const segment = this.#open;
     segment.tellNearHits();
-    return readStats(segment.native);
+    return readStats(segment.attached);
   }
 
   /**
@@ -185,6 +193,7 @@ export class Segment implements Disposable {
    */
   lock(key: string, options: SegmentLockOptions = {}): number | undefined {
     const segment = this.#open;
+    checkObject(options, 'lock', "{ ttl: '10s', wait: 100 }");
     const ttl = ttlOf(options.ttl);
     const wait = Math.min(parseDuration(options.wait ?? 0, 'wait'), LONGEST_WAIT_MS);
     const fence = segment.run((native) =>
@@ -208,7 +217,10 @@ export class Segment implements Disposable {
     return this.#subscriptions.add(this.#open.events.subscribe(prefix, listener));
   }
 
-  /** Removes the segment for all; who still uses it gets a new one within a second. True if it was still there. */
+  /**
+   * Removes the segment for all; who still uses it gets a new one within a second. True if it was still there. Its
+   * memory is free once everybody has closed it or uses the new one; this one, too, has to be closed.
+   */
   unlink(): boolean {
     return this.#open.native.unlink();
   }
@@ -219,7 +231,7 @@ export class Segment implements Disposable {
     if (segment === undefined) return;
     this.#attachment = undefined;
     this.#subscriptions.close();
-    detach(segment);
+    detach(segment, this.#settings);
   }
 
   [Symbol.dispose](): void {
@@ -241,11 +253,14 @@ export class Segment implements Disposable {
 }
 
 /**
- * Removes the segment of a name. Who still has it open gets a new one within a second.
+ * Removes the segment of a name. Who still has it open gets a new one within a second of doing something, and takes up
+ * the memory of the old one until then.
  * @returns whether there was one
  * @throws ValidationError for a name that is none, `SegmentOpenError` where the system refuses.
  */
-export function unlinkSegment(name: string, { dir = '/dev/shm' }: { readonly dir?: string } = {}): boolean {
+export function unlinkSegment(name: string, options: { readonly dir?: string } = {}): boolean {
+  checkObject(options, 'unlinkSegment', "{ dir: '/run/cache' }");
+  const { dir = DEFAULT_DIR } = options;
   const directory = directoryIn(pathOf(dir, 'dir'));
   const checked = nameOf(name);
   try {

@@ -18,8 +18,8 @@ import {
 import { type Attachment, attach, detach } from './attachment.js';
 import { IF, KEEP_TTL, META, Rc } from './native.js';
 import { NearCache } from './near-cache.js';
-import { type ShmArguments, shmSettings } from './options.js';
-import { tooLarge } from './rc-error.js';
+import { type SegmentSettings, type ShmArguments, shmSettings } from './options.js';
+import { ofKey, tooLarge } from './rc-error.js';
 import { isVisible } from './reserved.js';
 import { keysIn } from './segment-access.js';
 import { type SegmentEvent, Subscriptions } from './segment-events.js';
@@ -59,6 +59,7 @@ export class ShmBackend extends BytesBackend {
   ]);
   override readonly keyMangler: KeyMangler = fitKey;
   override readonly decodedCache: NearCache | undefined;
+  readonly #settings: SegmentSettings;
   readonly #segment: Attachment;
   readonly #maxValueBytes: number;
   readonly #subscriptions = new Subscriptions();
@@ -67,6 +68,7 @@ export class ShmBackend extends BytesBackend {
   constructor(options: ShmOptions = {}) {
     super();
     const { segment, maxValueBytes = Infinity, nearCache } = shmSettings(options, options.clock ?? systemClock);
+    this.#settings = segment;
     this.#segment = attach(segment);
     this.#maxValueBytes = maxValueBytes;
     this.decodedCache = nearCache && new NearCache(this.#segment, nearCache);
@@ -165,8 +167,8 @@ export class ShmBackend extends BytesBackend {
     this.#subscriptions.close();
     this.decodedCache?.close();
     const { writing } = this.#segment;
-    if (writing === undefined) detach(this.#segment);
-    else return writing.then(() => detach(this.#segment));
+    if (writing === undefined) detach(this.#segment, this.#settings);
+    else return writing.then(() => detach(this.#segment, this.#settings));
   }
 
   /** A counter becomes a number that the engine can add to, with the rest of its envelope beside it. */
@@ -192,7 +194,7 @@ export class ShmBackend extends BytesBackend {
 
   #checkSize(key: string, { length }: Uint8Array): void {
     if (length > this.#maxValueBytes) {
-      throw tooLarge(key, length, this.#maxValueBytes, "backend 'shm'", "'maxValueBytes'");
+      throw tooLarge(ofKey(key, length), this.#maxValueBytes, "backend 'shm'", "'maxValueBytes'");
     }
   }
 }

@@ -7,6 +7,7 @@ import {
   latestOf,
   noInvalidations,
   type RegionInvalidator,
+  show,
   type Verdict,
   verdictOf,
 } from '@stockpile/core';
@@ -28,20 +29,25 @@ const MOST_ROUNDS = 10_000;
 export class ShmInvalidator implements RegionInvalidator {
   readonly #segment: Attachment;
   readonly #key: string;
+  /** For errors. */
+  readonly #what: string;
   #times: InvalidationTimes = noInvalidations();
   #latest = -Infinity;
   /** For which attachment and count `#times` hold. */
   #native: NativeSegment | undefined;
+  #shared: Int32Array | undefined;
   #seen = -1;
 
   constructor(segment: Attachment, prefix: string) {
     this.#segment = segment;
     this.#key = `${RESERVED}invalidation:${prefix}`;
+    this.#what = `the invalidation of ${prefix === '' ? 'all keys' : `keys that begin with ${show(prefix)}`}`;
   }
 
   /** Read for every hit. */
   get latest(): number {
     const { native } = this.#segment;
+    if (native === this.#native && this.#shared?.[COUNT_AT] === this.#seen) return this.#latest; // nothing new: a hit
     const count = countOf(native);
     if (count !== this.#seen || native !== this.#native) this.#read(count);
     return this.#latest;
@@ -64,9 +70,10 @@ export class ShmInvalidator implements RegionInvalidator {
         this.#adopt(times);
         return;
       }
-      if (rc !== Rc.changed && rc !== Rc.exists && rc !== Rc.miss) throw this.#segment.error(rc, this.#key);
+      if (rc !== Rc.changed && rc !== Rc.exists && rc !== Rc.miss)
+        throw this.#segment.errorOf(rc, { what: this.#what });
     }
-    throw this.#segment.error(Rc.busy, this.#key);
+    throw this.#segment.errorOf(Rc.busy, { what: this.#what });
   }
 
   /** Nothing is held: there is nothing to let go. */
@@ -79,15 +86,26 @@ export class ShmInvalidator implements RegionInvalidator {
 
   #read(count: number): void {
     const segment = this.#segment;
-    let found = segment.native.get(this.#key);
-    if (typeof found === 'number' && found < Rc.miss && found !== Rc.closed) found = segment.getAfter(found, this.#key);
+    const found = this.#find();
     this.#native = segment.native;
+    this.#shared = segment.native.shared;
     this.#seen = count; // read before the entry: what changes since is read again
     this.#version = 0;
-    if (found === Rc.miss || found === Rc.closed) return;
+    if (found === Rc.miss) return;
     this.#version = segment.meta(META.version);
     addWritten(this.#times, typeof found === 'string' ? found : segment.scratch.toString('utf8', 0, found));
     this.#latest = latestOf(this.#times);
+  }
+
+  /** What cannot be read counts as absent: what is known holds, and the next operation will say what is wrong. */
+  #find(): string | number {
+    const found = this.#segment.native.get(this.#key);
+    if (typeof found === 'string' || found >= Rc.miss) return found;
+    try {
+      return this.#segment.getAfter(found, this.#key);
+    } catch {
+      return Rc.miss;
+    }
   }
 
   /** Shortened until it fits. */

@@ -31,7 +31,8 @@ test.each([
   expect(error.code).toBe('ERR_STOCKPILE_SHM_UNSUPPORTED');
   expect(error.cause).toBeUndefined();
   expect(error.message).toContain(`platform ${target.platform}, cpu ${target.arch}, libc ${target.libc}`);
-  expect(error.message).toMatch(/'lru'.*in this process.*'redis'.*server/);
+  expect(error.message).toMatch(/'lru'.*in this process.*with a server.*'redis'/);
+  expect(error.message).not.toMatch(/looked for|external/); // there is none to be found
   expect(error.message).not.toContain('npm run build'); // it would be of no use
 });
 
@@ -96,7 +97,9 @@ describe('an installed copy', () => {
   test('without its native part says so when it is needed, and does not speak of building', async () => {
     const { message, code } = await load();
     expect(code).toBe('ERR_STOCKPILE_SHM_UNSUPPORTED');
-    expect(message).toContain("backend 'shm' has no native part for platform linux, cpu x64, libc musl; ");
+    const place = join(installed, 'prebuilds/linux-x64/musl.node');
+    expect(message).toContain(`no native part for platform linux, cpu x64, libc musl (looked for ${place}); `);
+    expect(message).toMatch(/bundle.*"external".*'lru'/);
     expect(message).not.toContain('npm run build');
   });
 
@@ -107,7 +110,7 @@ describe('an installed copy', () => {
     const { message, code, cause } = await load();
     expect(code).toBe('ERR_STOCKPILE_SHM_UNSUPPORTED');
     expect(cause).toContain('musl.node');
-    expect(message).toContain(`does not load here: ${cause}; the backend 'lru'`);
+    expect(message).toContain(`does not load here: ${cause}; take the backend 'lru'`);
   });
 
   test('prefers the package of the platform', async () => {

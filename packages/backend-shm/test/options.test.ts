@@ -12,7 +12,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { Segment, SegmentOpenError, type SegmentOptions, ShmBackend, unlinkSegment } from '@stockpile/backend-shm';
-import { ValidationError } from '@stockpile/core';
+import { createRegion, ValidationError } from '@stockpile/core';
 import { errorOf } from './helpers/errors.js';
 import { closeAll, closing, freshName } from './helpers/segments.js';
 
@@ -38,7 +38,15 @@ describe('arguments that are wrong name the option, the value and what is allowe
     ['segment', { segment: '.hidden' }],
     ['segment', { segment: '../a' }],
     ['segment', { segment: 'a'.repeat(65) }],
-    ['segment', { segment: 5 }],
+    ['segment', { segment: 5.5 }],
+    ['segment', { segment: true }],
+    ['arguments', { name: 'app' }],
+    ['arguments', { sgment: 'app' }],
+    ['arguments', { Segment: 'app' }],
+    ['nearCache', { nearCache: { max: 100 } }],
+    ['nearCache', { nearCache: 100 }],
+    ['snapshotDir', { snapshotDir: '/tmp' }],
+    ['snapshotInterval', { lifetime: 'boot', snapshotInterval: '1m' }],
     ['size', { size: 'large' }],
     ['size', { size: '1023K' }],
     ['size', { size: '2000G' }],
@@ -62,6 +70,60 @@ describe('arguments that are wrong name the option, the value and what is allowe
     expect(error.message.startsWith(`${option}: `)).toBe(true);
     expect(existsSync(join(dir, `stockpile-${process.geteuid?.()}`))).toBe(false);
   });
+});
+
+test('an argument that is near to another says which; those of other backends are ignored', () => {
+  const { message } = errorOf(() => new ShmBackend({ dir, mean_item_bytes: 100 } as object));
+  expect(message).toBe('arguments: there is no "mean_item_bytes"; is it \'meanItemBytes\'?');
+  expect(errorOf(() => new ShmBackend({ dir, name: 'app' } as object)).message).toMatch(/"name".*'segment'/);
+  expect(errorOf(() => new ShmBackend({ nearCache: { max: 1 } } as object)).message).toMatch(/"max".*maxItems, freeze/);
+  expect(errorOf(() => new ShmBackend({ nearCache: 100 } as object)).message).toMatch(/true, false or \{ maxItems/);
+  const foreign = { url: 'redis://cache', db: 1, maxItems: 100, maxBytes: '8M', defaultTtl: '1h', sgment: undefined };
+  expect(closing(new ShmBackend({ segment: 'a', dir, size: '2M', ...foreign })).name).toBe('shm');
+});
+
+test('what is no object in the place of options is refused, and opens nothing', () => {
+  const segment = open();
+  const calls: [string, () => unknown][] = [
+    [
+      'Segment.open: options must be an object like { name: \'app\' }, not "app"',
+      () => Segment.open('app' as unknown as object),
+    ],
+    ['Segment.open: options must be an object', () => Segment.open(['app'] as object)],
+    ['Segment.open: there is no "segment"; is it \'name\'?', () => Segment.open({ dir, segment: 'app' } as object)],
+    ['Segment.open: there is no "colour"; there are name, ', () => Segment.open({ dir, colour: 'blue' } as object)],
+    [
+      "unlinkSegment: options must be an object like { dir: '/run/cache' }",
+      () => unlinkSegment('test', dir as unknown as object),
+    ],
+    [
+      "set: options must be an object like { ttl: '10m' }, not 60000",
+      () => segment.set('a', 'x', 60_000 as unknown as object),
+    ],
+    ['increment: options must be an object', () => segment.increment('n', 1, 60_000 as unknown as object)],
+    ['lock: options must be an object', () => segment.lock('a', '1s' as unknown as object)],
+  ];
+  for (const [says, call] of calls) {
+    const error = errorOf(call);
+    expect(error).toBeInstanceOf(ValidationError);
+    expect(error.message).toContain(says);
+  }
+  expect([segment.size, segment.lock('a')]).toEqual([0, expect.any(Number)]);
+  expect(unlinkSegment('test', { dir })).toBe(true);
+});
+
+test('a segment whose name has only digits keeps it in flat text', () => {
+  const region = createRegion().configureFromConfig(
+    {
+      'cache.backend': 'shm',
+      'cache.arguments.segment': '42',
+      'cache.arguments.dir': dir,
+      'cache.arguments.size': '2M',
+    },
+    'cache',
+  );
+  closing(region);
+  expect(closing(Segment.open({ name: '42', dir, create: false })).created).toBe(true); // the one of the region
 });
 
 test('texts of flat configuration are read as what they mean', () => {
@@ -107,7 +169,7 @@ describe('another segment than asked for', () => {
     const error = errorOf(() => open({ size: '4M', strict: true }));
     expect(error).toBeInstanceOf(SegmentOpenError);
     expect(error.code).toBe('ERR_STOCKPILE_SHM_GEOMETRY');
-    expect(error.message).toMatch(/unlinkSegment\('test'\)/);
+    expect(error.message).toContain(`unlinkSegment('test', { dir: '${dir}' })`);
     expect(open({ strict: true, lifetime: 'boot' }).size).toBe(0);
   });
 });
@@ -126,6 +188,8 @@ describe('what cannot be opened says why, and what to do', () => {
     expect(error.code).toBe('ERR_STOCKPILE_SHM_NO_SPACE');
     expect(error.requested).toBeGreaterThan(800 * 2 ** 30);
     expect(error.available).toBeLessThanOrEqual(error.total ?? 0);
+    expect(error.message).toContain('900.0 GB (');
+    expect(error.cause).toBeUndefined(); // it would only say the same in terms of the engine
     for (const remedy of ['/dev/shm', '--shm-size', 'shm_size', 'emptyDir', "'size'", "'dir'", `${error.available}`]) {
       expect(error.message).toContain(remedy);
     }
@@ -164,7 +228,7 @@ describe('what cannot be opened says why, and what to do', () => {
     damage(fileOf('test'));
     const error = errorOf(() => open());
     expect(error.code).toBe('ERR_STOCKPILE_SHM_LAYOUT');
-    expect(error.message).toMatch(/unlinkSegment\('test'\)/);
+    expect(error.message).toContain(`unlinkSegment('test', { dir: '${dir}' })`);
     expect(unlinkSegment('test', { dir })).toBe(true);
     expect(open().created).toBe(true);
   });

@@ -1,7 +1,7 @@
-import { chmodSync, existsSync, mkdtempSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { Segment, type SegmentOptions, ShmBackend, unlinkSegment } from '@stockpile/backend-shm';
 import { createRegion, NO_VALUE } from '@stockpile/core';
 import { errorOf } from './helpers/errors.js';
@@ -109,8 +109,69 @@ test('a directory that others can write to is refused', () => {
   expect(errorOf(() => Segment.open(options({ snapshotDir: join(root, 'file') }))).code).toBe('ERR_STOCKPILE_SHM_DIR');
 });
 
+describe('a segment that somebody has made without snapshots', () => {
+  let told: string[];
+
+  beforeEach(() => {
+    told = [];
+    jest.spyOn(process, 'emitWarning').mockImplementation((text) => void told.push(String(text)));
+    const segment = Segment.open(options());
+    segment.set('a', 'x');
+    segment.close();
+    expect(unlinkSegment(name, { dir: root })).toBe(true);
+    closing(Segment.open({ name, dir: root, size: '2M' }));
+  });
+
+  test('is used with a warning, and does not take the place of the snapshot', async () => {
+    const before = statSync(file);
+    for (let i = 0; i < 2; i++) {
+      const segment = Segment.open(options({ snapshotInterval: 5 }));
+      segment.set('b', 'x');
+      expect(segment.get('a')).toBeUndefined();
+      await new Promise((resolve) => setTimeout(resolve, 30));
+      segment.close();
+    }
+    await closeAll();
+    expect([statSync(file).ino, statSync(file).mtimeMs]).toEqual([before.ino, before.mtimeMs]);
+    expect(told).toEqual([expect.stringMatching(/lifetime is 'boot', not 'persistent' .*no snapshot.*as it is/)]);
+    expect(restart().get('a')).toBe('x');
+  });
+
+  test('is found out also where it took the place of another', () => {
+    const segment = closing(Segment.open(options({ name: `${name}-b` })));
+    segment.set('a', 'x');
+    unlinkSegment(`${name}-b`, { dir: root });
+    // as another process would make it: under a path that this thread does not know
+    const alias = join(root, 'alias');
+    symlinkSync(root, alias);
+    closing(Segment.open({ name: `${name}-b`, dir: alias, size: '2M' }));
+    while (!segment.has('b')) segment.set('b', 'x');
+    while (segment.has('a')) segment.set('b', 'x');
+    expect(told.join()).toMatch(/lifetime is 'boot', not 'persistent'/);
+    segment.close();
+    expect(existsSync(join(snapshotDir, `${name}-b.snapshot`))).toBe(false);
+  });
+});
+
+test('who only looks writes no snapshot', () => {
+  const segment = closing(Segment.open(options({ snapshotDir: join(root, 'a') })));
+  const looker = Segment.open(options({ create: false }));
+  expect(looker.created).toBe(segment.created);
+  looker.close();
+  expect(existsSync(snapshotDir)).toBe(false);
+});
+
+test('a directory that cannot be made is an error, also where mkdir would never return', () => {
+  const error = errorOf(() => Segment.open(options({ snapshotDir: '/proc/nope/a/b' })));
+  expect(error.code).toBe('ERR_STOCKPILE_SHM_DIR');
+  const deep = join(root, 'a/b/c');
+  closing(Segment.open(options({ snapshotDir: deep })));
+  expect(statSync(deep).mode & 0o777).toBe(0o700);
+});
+
 test('regions find their entries and invalidations again, and may close while one is written', async () => {
-  const args = { ...options({ snapshotInterval: 10 }), segment: name };
+  const { name: segment, ...rest } = options({ snapshotInterval: 10 });
+  const args = { ...rest, segment };
   const region = createRegion({ name: 'users' }).configure('shm', { arguments: args });
   await region.set('old', 1);
   await region.invalidate();

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { Segment, ShmBackend } from '@stockpile/backend-shm';
-import { createRegion, NO_VALUE, type Region, type RegionInvalidator } from '@stockpile/core';
+import { createRegion, NO_VALUE, type Region, type RegionInvalidator, type StockpileError } from '@stockpile/core';
 import { closeAll, closing, freshName } from './helpers/segments.js';
 
 afterEach(closeAll);
@@ -95,6 +95,45 @@ test('they survive eviction', () => {
   ours.invalidate(all(100));
   for (let i = 0; i < 20_000; i++) segment.set(`k${i}`, 'x'.repeat(1000));
   expect(backend.createInvalidator('users:').latest).toBe(100);
+});
+
+test('have room beside counters that have used up theirs', async () => {
+  const args = { segment: freshName(), size: '1M', lifetime: 'processes' } as const;
+  const [counting, other] = ['counting', 'other'].map((name) =>
+    closing(createRegion({ name }).configure('shm', { arguments: args })),
+  ) as [Region, Region];
+  other.sync.set('page', 'old');
+  let error: unknown;
+  for (let i = 0; error === undefined; i++) {
+    try {
+      counting.sync.increment(`c${i}`);
+    } catch (thrown) {
+      error = thrown;
+    }
+  }
+  expect(error).toMatchObject({ code: 'ERR_STOCKPILE_SHM_PINNED_FULL', key: expect.stringMatching(/^c\d+$/) });
+  await other.invalidate(); // for the first time
+  await counting.invalidate();
+  expect(other.sync.get('page')).toBe(NO_VALUE);
+});
+
+test('that cannot be noted say of which keys they are, by their beginning', () => {
+  const { ours, segment } = open('2M');
+  const pinned = 'x'.repeat(1000);
+  const backend = closing(new ShmBackend({ segment: segment.path.replace(/.*\/|\.v\d.*/g, '') }));
+  let error: StockpileError | undefined;
+  // many regions, each with times of its own
+  for (let i = 0; error === undefined && i < 10_000; i++) {
+    try {
+      backend.createInvalidator(`${i}${pinned}:`).invalidate(all(100));
+    } catch (thrown) {
+      error = thrown as StockpileError;
+    }
+  }
+  expect(error).toMatchObject({ code: 'ERR_STOCKPILE_SHM_PINNED_FULL', key: undefined });
+  expect(error?.message).toMatch(/the invalidation of keys that begin with "\d+xxx.*never evicted/);
+  expect(error?.message).not.toContain('stockpile.');
+  expect(ours.latest).toBe(-Infinity);
 });
 
 test('in a new segment they are what is known, and go on', async () => {

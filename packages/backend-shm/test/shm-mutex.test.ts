@@ -1,13 +1,16 @@
-import { afterEach, expect, test } from '@jest/globals';
+import { afterEach, describe, expect, jest, test } from '@jest/globals';
 import { Segment, ShmBackend } from '@stockpile/backend-shm';
-import { LocalLocks, NO_VALUE } from '@stockpile/core';
+import { type CacheMutex, createRegion, LocalLocks, NO_VALUE } from '@stockpile/core';
 import { errorOf } from './helpers/errors.js';
 import { closeAll, closing, freshName, openBackend } from './helpers/segments.js';
 
 const FOREVER = { ttl: Infinity };
 const BYTES = Uint8Array.of(1);
 
-afterEach(closeAll);
+afterEach(() => {
+  jest.restoreAllMocks();
+  return closeAll();
+});
 
 test('those who wait get the lock in the order in which they came', async () => {
   const backend = openBackend();
@@ -95,13 +98,69 @@ test('clear frees the locks of the namespace', () => {
   expect(order.release()).toBe(true);
 });
 
-test('more locks than the table has room for are an error, and no shared lock', () => {
-  const backend = openBackend({ size: '2M' });
-  const error = errorOf(() => {
-    for (let i = 0; i < 10_000; i++) expect(backend.getMutex(`k${i}`).acquire({ wait: 0 })).toBe(true);
+describe('where more locks are wanted than the table has room for', () => {
+  /** Takes locks until one is not to be had; its key. */
+  function fill(backend: ShmBackend, held: CacheMutex[]): string {
+    for (let i = 0; ; i++) {
+      const mutex = backend.getMutex(`k${i}`);
+      if (mutex.acquire({ wait: 0 }) === false) return `k${i}`;
+      held.push(mutex);
+    }
+  }
+
+  test('one counts as held, and is had as soon as another is freed', async () => {
+    const backend = openBackend({ size: '1M' });
+    const held: CacheMutex[] = [];
+    const key = fill(backend, held);
+    expect(held.length).toBeLessThan(1000);
+    const mutex = backend.getMutex(key);
+    expect([mutex.acquire({ wait: 0 }), mutex.locked(), await mutex.acquire({ wait: 30 })]).toEqual([
+      false,
+      false,
+      false,
+    ]);
+    const waiting = mutex.acquire({ wait: 20_000 });
+    for (const each of held) each.release();
+    expect(await waiting).toBe(true);
+    expect(backend.set(key, BYTES, { ...FOREVER, mutex })).toBe(true);
   });
-  expect(error.code).toBe('ERR_STOCKPILE_SHM_LOCK_TABLE_FULL');
-  expect(error.message).toMatch(/fewer locks.*'size'/);
+
+  test('it is an error where nothing has moved for long: the holders may wait for those who wait', async () => {
+    const backend = openBackend({ size: '1M' });
+    const waiting = backend.getMutex(fill(backend, [])).acquire({ wait: 20_000 });
+    const now = performance.now();
+    jest.spyOn(performance, 'now').mockImplementation(() => now + 10_000);
+    await expect(waiting).rejects.toMatchObject({
+      code: 'ERR_STOCKPILE_SHM_LOCK_TABLE_FULL',
+      message: expect.stringMatching(/fewer locks.*'size'/),
+    });
+  });
+
+  test('for users of the engine it is an error', () => {
+    const segment = closing(Segment.open({ name: freshName(), size: '1M', lifetime: 'processes' }));
+    const error = errorOf(() => {
+      for (let i = 0; i < 10_000; i++) expect(segment.lock(`k${i}`)).toBeGreaterThan(0);
+    });
+    expect(error.code).toBe('ERR_STOCKPILE_SHM_LOCK_TABLE_FULL');
+  });
+
+  test('creators wait for each other: all keys are created once and stored', async () => {
+    const args = { segment: freshName(), size: '1M', meanItemBytes: 64, lifetime: 'processes' } as const;
+    const region = closing(createRegion<number>({ name: 'r' }).configure('shm', { arguments: args }));
+    const keys = Array.from({ length: 1000 }, (_, i) => `key${i}`);
+    let created = 0;
+    const create = async (): Promise<number> => {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      return ++created;
+    };
+    await Promise.all([...keys, ...keys].map((key) => region.getOrCreate(key, create)));
+    expect(created).toBe(keys.length);
+    expect(await region.getMulti(keys)).not.toContain(NO_VALUE);
+    expect(region.stats()).toMatchObject({ errors: 0, creations: keys.length });
+    await region.clear();
+    const values = await region.getOrCreateMulti(keys, (missing) => missing.map(() => ++created));
+    expect([values.length, created, await region.size()]).toEqual([1000, 2000, 1000]);
+  });
 });
 
 test('close lets those who wait go', async () => {

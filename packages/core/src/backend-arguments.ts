@@ -28,7 +28,10 @@ export interface BackendContext {
   readonly region: string;
 }
 
-/** Makes a driver, synchronously: connections are opened by the first operation. Unknown arguments are ignored. */
+/**
+ * Makes a driver, synchronously: connections are opened by the first operation. Unknown arguments are ignored, since they
+ * may be meant for another backend; those that can only be misspelt may be refused.
+ */
 export type BackendFactory<A = Readonly<Record<string, unknown>>> = (
   args: Readonly<A>,
   context: BackendContext,

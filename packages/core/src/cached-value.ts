@@ -1,6 +1,5 @@
 /** What a region stores, and the symbol that says there is nothing. */
 
-import { show } from './duration.js';
 import { ValidationError } from './errors.js';
 
 /** The miss sentinel. Test with `===`: every value, `undefined`, `null`, `0` and `''` included, can be cached. */
@@ -28,5 +27,9 @@ export interface Metadata {
 /** A counter's next state: `by` added, the expiry kept. Throws a `ValidationError` where the value is no number. */
 export function add({ value, metadata }: CachedValue, by: number): CachedValue<number> {
   if (typeof value === 'number') return { value: value + by, metadata: { ...metadata } };
-  throw new ValidationError(`increment: the entry holds ${show(value)}, which is no number; delete or set it first`);
+  // its type alone: values are nobody's business but the application's
+  const type = value === null ? 'null' : typeof value;
+  throw new ValidationError(
+    `increment: the entry holds a value of type ${type}, which is no number; delete or set it first`,
+  );
 }

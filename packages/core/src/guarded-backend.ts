@@ -64,7 +64,11 @@ export class GuardedBackend {
     return attempt(
       () => this.call(operation, undefined, work),
       (error) => {
-        if (error instanceof StockpileError) error.keys = error.keys?.map((key) => keys[stored.indexOf(key)] ?? key);
+        if (error instanceof StockpileError) {
+          const own = (key: string): string => keys[stored.indexOf(key)] ?? key;
+          error.keys = error.keys?.map(own);
+          if (error.key !== undefined) error.key = own(error.key);
+        }
         throw error;
       },
     );
@@ -86,7 +90,7 @@ export class GuardedBackend {
   failure(error: unknown, operation: string, key: string | undefined): StockpileError {
     const typed = typedFailure(error, `${operation}: backend '${this.backend.name}'`);
     typed.region ??= this.name;
-    typed.key ??= key;
+    typed.key = key ?? typed.key; // a driver knows only what is stored
     if (!(typed instanceof ValidationError || typed instanceof CapabilityError))
       this.stats.error(operation, key, typed);
     return typed;

@@ -2,10 +2,36 @@
 
 import { describe, expect, jest, test } from '@jest/globals';
 import { MemoryPickleBackend } from '@stockpile/backend-memory-pickle';
-import { BytesBackend, type Capability, createRegion, NO_VALUE, type NoValue } from '@stockpile/core';
+import {
+  BytesBackend,
+  CacheBackend,
+  type Capability,
+  createRegion,
+  NO_VALUE,
+  type NoValue,
+  ValueTooLargeError,
+} from '@stockpile/core';
 import { FACES, failureOf, recorded, regionOn, VARIANTS } from './fixtures.js';
 
 const VALIDATION = 'ERR_STOCKPILE_VALIDATION';
+
+/** Names in its errors the key that it was given. */
+class Refusing extends CacheBackend {
+  readonly name = 'refusing';
+  readonly capabilities: ReadonlySet<Capability> = new Set<Capability>(['sync']);
+
+  override get(key: string): never {
+    throw new ValueTooLargeError('too large', { key });
+  }
+
+  override set(key: string): never {
+    return this.get(key);
+  }
+
+  override delete(key: string): never {
+    return this.get(key);
+  }
+}
 
 describe.each(VARIANTS)('%s over %s', (_face, backend, of) => {
   test('21: set stamps createdAt, and replaces value, date, tags and expiry', async () => {
@@ -108,6 +134,8 @@ describe.each(VARIANTS)('%s over %s', (_face, backend, of) => {
       await operations.set('k', value);
       const error = await failureOf(() => operations.increment('k'));
       expect(error).toMatchObject({ code: VALIDATION, key: 'k' });
+      expect(error.message).toMatch(/a value of type \w+, which is no number/);
+      expect(error.message).not.toContain('5'); // the value is not for logs
       expect(await operations.get('k')).toEqual(value);
     }
   });
@@ -290,6 +318,22 @@ describe('a value that cannot be stored', () => {
     expect(error).toMatchObject({ code: 'ERR_STOCKPILE_VALUE_TOO_LARGE', key: 'k', region: 'test' });
     expect(await operations.get('k')).toBe('old');
   });
+
+  test.each(FACES)(
+    '24: %s: a driver knows the stored key only: errors name that of the application',
+    async (_face, of) => {
+      const operations = of(regionOn(new Refusing()).region);
+      for (const call of [() => operations.get('k'), () => operations.set('k', 1), () => operations.delete('k')]) {
+        expect(await failureOf(call)).toMatchObject({ key: 'k', keys: undefined });
+      }
+      const all = [
+        () => operations.getMulti(['k', 'l']),
+        () => operations.setMulti({ k: 1, l: 2 }),
+        () => operations.deleteMulti(['k', 'l']),
+      ];
+      for (const call of all) expect(await failureOf(call)).toMatchObject({ key: 'k', keys: ['k', 'l'] });
+    },
+  );
 
   test.each(FACES)('24: %s: in setMulti the others are stored and error.keys lists the rest', async (_face, of) => {
     const pickled = of(regionOn('memory-pickle').region);
