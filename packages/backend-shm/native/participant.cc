@@ -52,12 +52,16 @@ void Segment::becomeParticipant(u32 slot) {
   KILL_POINT();
 }
 
+static const pid_t openedBy = getpid();
+
 /** Has exit() take this participant off. */
 void Segment::leaveAtExit() {
   pthread_mutex_lock(&openMutex);
   static const bool registered = atexit([] {
     pthread_mutex_lock(&openMutex);
-    for (Segment* const segment : openSegments()) segment->leave();
+    // a child made by fork() without exec must not give its parent's places back
+    if (getpid() == openedBy)
+      for (Segment* const segment : openSegments()) segment->leave();
     openSegments().clear();
     pthread_mutex_unlock(&openMutex);
   }) == 0;
