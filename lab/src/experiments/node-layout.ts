@@ -54,7 +54,7 @@ async function headers(findings: Findings, bitsPerByte: number): Promise<void> {
     typeof found === 'object' &&
     found.code === `ERR_STOCKPILE_SHM_${code}` &&
     found.message.includes(path) &&
-    (code !== 'LAYOUT' || found.message.includes("unlinkSegment('app')"));
+    (code !== 'LAYOUT' || found.message.includes(`unlinkSegment('app', { dir: '${dir}' })`));
   const tell = (found: Refusal | string): string => (typeof found === 'object' ? found.message : found);
 
   const unclear: string[] = [];

@@ -30,7 +30,7 @@ Rc Segment::touch(const Key& key, u64 ttlMs) {
     if (longer || found.record.kind == kNumber) {
       found.record.header->expiresAt.store(expiresAt, std::memory_order_relaxed);
       KILL_POINT();
-      publish(shard, kTouch, key.data, key.bytes, key.hash,
+      publish(shard, kTouch, key.data, key.bytes,
               found.record.header->version.load(std::memory_order_relaxed));
       rc = kOk;
     } else if ((rc = copyToBounce(found.record)) == kOk) {
@@ -71,7 +71,7 @@ Rc Segment::increment(const Key& key, double by, Meta& meta) {
         found.record.header->version.store(version, std::memory_order_release);
         KILL_POINT();
         freeLockOf(shard, key);
-        publish(shard, kIncrement, key.data, key.bytes, key.hash, version);
+        publish(shard, kIncrement, key.data, key.bytes, version);
         fillMeta(meta, found.word, found.word->load(std::memory_order_relaxed), found.record, nowMs());
         meta.number = sum;
         rc = kOk;
@@ -90,7 +90,7 @@ Rc Segment::clear(const void* prefix, u32 bytes) {
   const auto tell = [&](Rc rc) {
     for (u32 s = 0; s < geometry_.shards; s++) {
       if (enter(shards_[s]) != kOk) continue;
-      publish(shards_[s], kClear, p, bytes < kMaxKeyBytes ? bytes : kMaxKeyBytes, 0, 0);
+      publish(shards_[s], kClear, p, bytes < kMaxKeyBytes ? bytes : kMaxKeyBytes, 0);
       leave(shards_[s]);
       break;
     }

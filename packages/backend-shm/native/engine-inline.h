@@ -40,7 +40,7 @@ inline void Segment::fillMeta(Meta& meta, const a64* word, u64 value, const Reco
  * position never returns. Loaded before and again after the bytes were copied, they say whether the copy is whole.
  */
 template <class F>
-Rc Segment::read(const Key& key, Meta& meta, F&& consume) {
+Rc Segment::read(const Key& key, Meta& meta, F&& consume, bool counted) {
   if (key.bytes == 0 || key.bytes > kMaxKeyBytes) return kBadKey;
   if (const Rc rc = stateRc()) return rc;
   const u64 coarse = coarseMs();
@@ -83,6 +83,7 @@ Rc Segment::read(const Key& key, Meta& meta, F&& consume) {
           continue;
         }
         if (!match) continue;
+        if (!counted) return expired ? kMiss : kOk;
         if (expired) {
           count(kMisses);
           return kMiss;
@@ -96,7 +97,7 @@ Rc Segment::read(const Key& key, Meta& meta, F&& consume) {
       }
     }
     if (!restart) {
-      count(kMisses);
+      if (counted) count(kMisses);
       return kMiss;
     }
   }
@@ -104,7 +105,7 @@ Rc Segment::read(const Key& key, Meta& meta, F&& consume) {
   u64 bytes = 0;
   const Rc rc = readLocked(key, meta, value, bytes);
   if (rc == kOk) consume(static_cast<const Meta&>(meta), value);
-  if (rc == kOk || rc == kMiss) count(rc == kOk ? kHits : kMisses);
+  if (counted && (rc == kOk || rc == kMiss)) count(rc == kOk ? kHits : kMisses);
   return rc;
 }
 

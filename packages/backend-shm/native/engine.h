@@ -140,9 +140,9 @@ class Segment {
    * only copy them, and its last call is the valid one. For kAscii the bytes are the text, for kUtf8 the UTF-8 form.
    */
   template <class F>
-  Rc read(const Key& key, Meta& meta, F&& consume);
-  /** The same without the value; `count`: as a read (frequency, statistics). */
-  Rc peek(const Key& key, Meta& meta, bool count);
+  Rc read(const Key& key, Meta& meta, F&& consume, bool counted = true);
+  /** The same without the value. `counted`: in frequency and statistics. */
+  Rc peek(const Key& key, Meta& meta, bool counted);
 
   Rc store(const Key& key, const Value& value, const StoreOptions& options, Meta* stored = nullptr);
   Rc remove(const Key& key);

@@ -6,8 +6,7 @@ namespace stockpile {
 
 constexpr u32 kMostSlots = 1 + (kMaxKeyBytes - sizeof(EventSlot::key) + sizeof(EventSlot) - 1) / sizeof(EventSlot);
 
-void Segment::publish(Shard& shard, EventKind kind, const u8* key, u32 keyBytes, u64 hash, u64 version) {
-  (void)hash;
+void Segment::publish(Shard& shard, EventKind kind, const u8* key, u32 keyBytes, u64 version) {
   if (mutableHeader()->eventsWanted.load(std::memory_order_relaxed) == 0) return;
   a64& tail = shard.header->eventTail;
   const u64 at = tail.load(std::memory_order_relaxed);

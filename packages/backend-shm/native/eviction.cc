@@ -36,8 +36,7 @@ bool Segment::hasRoom(Ring& ring, u64 size, u64 spare) {
 }
 
 /** The oldest record of the ring. False: the ring is damaged. */
-bool Segment::recordAtHead(Shard& shard, const Ring& ring, Record& record, bool& filler) {
-  (void)shard;
+bool Segment::recordAtHead(const Ring& ring, Record& record, bool& filler) {
   const u64 head = ring.head->load(std::memory_order_relaxed), tail = ring.tail->load(std::memory_order_relaxed);
   const u64 offset = head % ring.capacity;
   const auto* header = reinterpret_cast<RecordHeader*>(ring.data + offset);
@@ -77,8 +76,7 @@ u64 Segment::closeLap(Ring& ring, u64 tail) {
 }
 
 /** Where the next record of the ring begins. There is room. */
-u64 Segment::beginAppend(Shard& shard, Ring& ring, u64 size) {
-  (void)shard;
+u64 Segment::beginAppend(Ring& ring, u64 size) {
   u64 tail = ring.tail->load(std::memory_order_relaxed) & ~u64(7);  // read once: somebody may change it meanwhile
   if (tail % ring.capacity + size > ring.capacity) tail = closeLap(ring, tail);
   fenceRelease(*ring.head);  // readers see that head has passed before they see the new bytes
@@ -92,8 +90,8 @@ void Segment::finishAppend(Ring& ring, u64 position, u64 size) {
 }
 
 /** Copies a record to the tail of `to`, and points its word there. There is room. */
-void Segment::moveTo(Shard& shard, Ring& to, const Record& record, a64* word, u32 frequency) {
-  const u64 position = beginAppend(shard, to, record.size);
+void Segment::moveTo(Ring& to, const Record& record, a64* word, u32 frequency) {
+  const u64 position = beginAppend(to, record.size);
   u8* const target = to.data + position % to.capacity;
   copyRacing(target, record.header, record.size);
   KILL_POINT();
@@ -115,7 +113,7 @@ void Segment::drop(Shard& shard, a64* word, const Record& record, EventKind kind
   add(h.liveBytes, 0 - u64(record.size));
   if (record.flags & kPinned) add(h.pinnedBytes, 0 - u64(record.size));
   if (kind == kExpire) add(h.expired, 1);
-  publish(shard, kind, record.key(), record.keyBytes, record.hash, record.header->version.load(std::memory_order_relaxed));
+  publish(shard, kind, record.key(), record.keyBytes, record.header->version.load(std::memory_order_relaxed));
 }
 
 /** Lets the oldest record of the small ring go, or moves it to main. False: damage; the shard was wiped. */
@@ -123,13 +121,13 @@ bool Segment::passSmallHead(Shard& shard) {
   Ring& ring = shard.rings[0];
   Record record;
   bool filler = false;
-  if (!recordAtHead(shard, ring, record, filler)) return wipe(shard), false;
+  if (!recordAtHead(ring, record, filler)) return wipe(shard), false;
   a64* const word = filler ? nullptr : wordOf(shard, ring, record);
   if (word != nullptr) {
     if (isExpired(record)) drop(shard, word, record, kExpire);
     else if ((word->load(std::memory_order_relaxed) & kFrequency) > 0 || record.flags & kPinned) {
       if (!makeRoom(shard, shard.rings[1], record.size)) return false;
-      moveTo(shard, shard.rings[1], record, word, 0);
+      moveTo(shard.rings[1], record, word, 0);
       add(shard.header->promoted, 1);
     } else {
       rememberGhost(shard, record.hash);
@@ -148,7 +146,7 @@ bool Segment::passMainHead(Shard& shard, u32& reinsertions) {
   Ring& ring = shard.rings[1];
   Record record;
   bool filler = false;
-  if (!recordAtHead(shard, ring, record, filler)) return wipe(shard), false;
+  if (!recordAtHead(ring, record, filler)) return wipe(shard), false;
   const auto pass = [&] {
     ring.head->store(ring.head->load(std::memory_order_relaxed) + record.size, std::memory_order_release);
     KILL_POINT();
@@ -167,7 +165,7 @@ bool Segment::passMainHead(Shard& shard, u32& reinsertions) {
   if (!stays) reinsertions++;
   const u32 next = stays ? frequency : frequency - 1;
   if (bytesWithFiller(ring, record.size) <= freeBytes(ring)) {
-    moveTo(shard, ring, record, word, next);  // reachable at every instant, and nothing is lost by a crash
+    moveTo(ring, record, word, next);  // reachable at every instant, and nothing is lost by a crash
     return pass(), true;
   }
   // too large for the reserve: it leaves for a moment. A crash here loses this one entry
@@ -189,7 +187,7 @@ bool Segment::passMainHead(Shard& shard, u32& reinsertions) {
   moving_ = false;
   if (!sound) return false;
   record.header = reinterpret_cast<RecordHeader*>(moveBuffer_);
-  moveTo(shard, ring, record, word, next);
+  moveTo(ring, record, word, next);
   return true;
 }
 

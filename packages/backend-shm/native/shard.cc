@@ -173,7 +173,7 @@ void Segment::recover(Shard& shard) {
   for (u32 i = 0; i < geometry_.locksPerShard; i++) locks += shard.locks[i].low.load(std::memory_order_relaxed) != 0;
   shard.header->liveLocks.store(locks, std::memory_order_relaxed);
   // the dead one may have changed an entry and not told of it; a wipe has told already
-  if (sound) publish(shard, kShardLost, nullptr, 0, 0, shard.header->serial.load(std::memory_order_relaxed));
+  if (sound) publish(shard, kShardLost, nullptr, 0, shard.header->serial.load(std::memory_order_relaxed));
   KILL_POINT();
 }
 
@@ -189,7 +189,7 @@ void Segment::wipe(Shard& shard) {
   shard.header->serial.store(serial, std::memory_order_relaxed);
   // told before the rings are sound again: whoever dies in here leaves a wipe to the next, and at least one is heard of
   add(shard.header->wipes, 1);
-  publish(shard, kShardLost, nullptr, 0, 0, serial);
+  publish(shard, kShardLost, nullptr, 0, serial);
   KILL_POINT();
   for (u32 r = 0; r < 2; r++) {
     const u64 random = hashBytes(reinterpret_cast<const u8*>(&serial), 8, seed_[0] + r, monotonicNs());

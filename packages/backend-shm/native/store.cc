@@ -55,13 +55,7 @@ Rc Segment::readLocked(const Key& key, Meta& meta, const u8*& value, u64& bytes)
 }
 
 Rc Segment::peek(const Key& key, Meta& meta, bool counted) {
-  const u64 hits = mine(kHits), misses = mine(kMisses);
-  const Rc rc = read(key, meta, [](const Meta&, const u8*) {});
-  if (!counted) {
-    stats_->counts[kHits].store(hits, std::memory_order_relaxed);
-    stats_->counts[kMisses].store(misses, std::memory_order_relaxed);
-  }
-  return rc;
+  return read(key, meta, [](const Meta&, const u8*) {}, counted);
 }
 
 Rc Segment::conditionOf(Shard& shard, const Key& key, const StoreOptions& o, const Found& found, bool live) const {
@@ -205,7 +199,7 @@ Rc Segment::storeLocked(Shard& shard, const Key& key, const Value& value, const 
 
   const u64 version = nextSerial(shard);
   KILL_POINT();
-  const u64 position = beginAppend(shard, ring, size);
+  const u64 position = beginAppend(ring, size);
   auto* header = reinterpret_cast<RecordHeader*>(ring.data + position % ring.capacity);
   const auto relaxed = std::memory_order_relaxed;
   header->size.store(size, relaxed);
@@ -245,7 +239,7 @@ Rc Segment::storeLocked(Shard& shard, const Key& key, const Value& value, const 
   const bool byUser = options.when != If::kFenced && options.event == kSet;
   if (byUser) freeLockOf(shard, key);  // a creator that is running cannot store any more
   KILL_POINT();
-  publish(shard, options.event, key.data, key.bytes, key.hash, version);
+  publish(shard, options.event, key.data, key.bytes, version);
   if (stored != nullptr) {
     Record record;
     record.header = header;

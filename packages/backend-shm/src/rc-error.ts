@@ -32,7 +32,7 @@ export function rcError(rc: number, segment: Failed, subject: Subject): Stockpil
   switch (rc) {
     case Rc.busy:
       return new ShardBusyError(
-        `${where}, ${what}: a process that holds this part of it has not gone on for 20 ms; nothing was written. See whether one of its processes is stopped (SIGSTOP, a debugger, a frozen container), then try again`,
+        `${where}, ${what}: a process that holds this part of it has not gone on, though it is alive; nothing was written (a clear may have removed a part). See whether one of its processes is stopped (SIGSTOP, a debugger, a frozen container) or gets no processor, then try again`,
         details,
       );
     case Rc.full:

@@ -125,9 +125,9 @@ export class Segment implements Disposable {
     const segment = this.#open;
     checkObject(options, 'increment', "{ initial: 0, ttl: '10m' }");
     const { initial = 0 } = options;
-    if (!Number.isFinite(by) || !Number.isFinite(initial)) {
+    if (!Number.isFinite(by) || !Number.isFinite(initial + by)) {
       throw new ValidationError(
-        `increment: by and initial must be finite numbers, not ${show(by)} and ${show(initial)}`,
+        `increment: by, initial and their sum must be finite numbers, not ${show(by)} and ${show(initial)}`,
       );
     }
     const ttl = ttlOf(options.ttl);
@@ -189,7 +189,8 @@ export class Segment implements Disposable {
 
   /**
    * Takes the lock of a key: a number that grows with each holder, to be given to `unlock`; undefined: somebody else has
-   * it. It ends with its holder's process, and with a `delete` or `clear` of the key.
+   * it. It ends with its holder's process, and with a `set`, `increment`, `delete` or `clear` of the key by anybody, the
+   * holder included: to guard several steps on a key, lock another one, such as `'lock:' + key`.
    */
   lock(key: string, options: SegmentLockOptions = {}): number | undefined {
     const segment = this.#open;

@@ -103,6 +103,8 @@ test('increment adds to numbers, and makes them', () => {
   segment.set('text', 'x');
   expect(() => segment.increment('text')).toThrow(ValidationError);
   expect(() => segment.increment('n', NaN)).toThrow(ValidationError);
+  expect(() => segment.increment('new', Number.MAX_VALUE, { initial: Number.MAX_VALUE })).toThrow(ValidationError);
+  expect(segment.has('new')).toBe(false);
   segment.set('large', Number.MAX_VALUE);
   expect(() => segment.increment('large', Number.MAX_VALUE)).toThrow(/not finite/);
   expect(segment.get('large')).toBe(Number.MAX_VALUE);
