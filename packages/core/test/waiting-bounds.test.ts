@@ -193,7 +193,10 @@ test('34: all multi calls that have waited for lockTimeout share one creation', 
   const gate = new Gate<string[]>();
   const creator = jest.fn(() => gate.promise);
   const calls = Array.from({ length: 5 }, () => region.getOrCreateMulti(['a'], creator));
-  await failureOf(region.getOrCreate('a', () => 'unneeded', { onLockTimeout: 'throw' })); // the last whose time is up
+  // the last whose time is up, by far: timers that are due end in the order of their times
+  await failureOf(
+    region.getOrCreate('a', () => 'unneeded', { lockTimeout: 3 * LOCK_TIMEOUT_MS, onLockTimeout: 'throw' }),
+  );
   await settle();
   gate.open(['shared']);
   expect(await Promise.all(calls)).toEqual(calls.map(() => ['shared']));
