@@ -26,6 +26,8 @@ export interface BackendContext {
   readonly timeout: number;
   /** The region's name, for messages. */
   readonly region: string;
+  /** Tells of a failure that no caller sees: counted in `region.stats().errors`, published on `stockpile:error`. */
+  readonly report?: (operation: string, error: unknown) => void;
 }
 
 /**

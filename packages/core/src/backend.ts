@@ -12,6 +12,7 @@
 
 import { type Awaitable, chain } from './awaitable.js';
 import type { CachedValue, NoValue } from './cached-value.js';
+import type { ServerState } from './circuit-breaker.js';
 import { missingCapability } from './errors.js';
 import type { RegionInvalidator } from './invalidation.js';
 import type { KeyMangler } from './key.js';
@@ -50,7 +51,10 @@ export abstract class Backend<T> {
   /** The item, or `NO_VALUE` when absent or past its ttl. `now`: epoch ms if the region has just read the clock. */
   abstract get(key: string, now?: number): Awaitable<T | NoValue>;
 
-  /** Aligned with `keys`, which may repeat one. One round trip where the storage can. */
+  /**
+   * Aligned with `keys`, which may repeat one. One round trip where the storage can. Where only some could be asked: an
+   * error with their `keys`, and with `found`, the answers, aligned with the argument, for the others.
+   */
   getMulti(keys: readonly string[], now?: number): Awaitable<(T | NoValue)[]> {
     return eachKey(keys, (key) => this.get(key, now));
   }
@@ -133,6 +137,11 @@ export abstract class Backend<T> {
    */
   createInvalidator(_prefix: string): RegionInvalidator | undefined {
     return undefined;
+  }
+
+  /** The servers behind it, and whether they are up; none where nothing can be down. */
+  servers(): readonly ServerState[] {
+    return [];
   }
 
   /** Settles what runs and frees connections and timers that this driver opened. Idempotent. */

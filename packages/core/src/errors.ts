@@ -5,6 +5,8 @@ export interface ErrorDetails {
   readonly key?: string;
   /** The keys of a multi operation that are concerned; the others were served. */
   readonly keys?: readonly string[];
+  /** From a driver's `getMulti`: the answers for the other keys, aligned with those that it was asked for. */
+  readonly found?: readonly unknown[];
   /** The name of the region. */
   readonly region?: string;
   readonly cause?: unknown;
@@ -16,6 +18,8 @@ export class StockpileError extends Error {
   key: string | undefined;
   keys: readonly string[] | undefined;
   region: string | undefined;
+  /** What a driver's `getMulti` could tell all the same; for the region. */
+  declare found?: readonly unknown[] | undefined;
 
   constructor(message: string, details: ErrorDetails = {}) {
     super(message, 'cause' in details ? { cause: details.cause } : undefined);
@@ -23,6 +27,7 @@ export class StockpileError extends Error {
     this.key = details.key;
     this.keys = details.keys;
     this.region = details.region;
+    Object.defineProperty(this, 'found', { value: details.found, writable: true }); // not to be printed
   }
 }
 

@@ -1,5 +1,6 @@
 /** What applications and drivers import. */
 
+export { onAbort } from './abort.js';
 export type { Awaitable } from './awaitable.js';
 export {
   Backend,
@@ -13,9 +14,11 @@ export {
 // `export *`, so that `declare module '@stockpile/core'` reaches BackendArguments
 export * from './backend-arguments.js';
 export { add, type CachedValue, type Metadata, NO_VALUE, type NoValue } from './cached-value.js';
+export { CircuitBreaker, type CircuitBreakerOptions, type ServerMessage, type ServerState } from './circuit-breaker.js';
 export { type Clock, systemClock } from './clock.js';
 export { cloneValue } from './clone.js';
 export type { Creator, CreatorContext } from './creator.js';
+export { withDeadline } from './deadline.js';
 export { type ByteSize, type Duration, parseByteSize, parseDuration, show } from './duration.js';
 export { isCounterForm } from './envelope.js';
 export * from './errors.js';
@@ -52,8 +55,9 @@ export {
 export { hashMangler, type KeyMangler, lengthMangler, MAX_KEY_BYTES } from './key.js';
 export { type KeyEvent, KeyEvents } from './key-events.js';
 export type { KeysOptions, WaitForOptions } from './key-watch.js';
+export { Failures } from './multi.js';
 export type { MultiAnswer, MultiCreator, MultiCreatorContext } from './multi-creator.js';
-export { type AcquireOptions, type CacheMutex, LocalLocks } from './mutex.js';
+export { type AcquireOptions, type CacheMutex, LocalLocks, MAX_TIMER_MS } from './mutex.js';
 export { NullBackend } from './null-backend.js';
 export type { IncrementOptions, Items } from './operations.js';
 export type {

@@ -62,6 +62,8 @@ export interface Ask extends Question {
   busy: boolean;
   /** Its mutex could not be had within lockTimeout. */
   gaveUp: boolean;
+  /** The backend failed for it: neither lock nor store, it would cost another timeout. */
+  down: boolean;
 }
 
 export function newAsk(key: string, stored: string): Ask {
@@ -76,6 +78,7 @@ export function newAsk(key: string, stored: string): Ask {
     mutex: undefined,
     busy: false,
     gaveUp: false,
+    down: false,
     counted: false,
   };
 }

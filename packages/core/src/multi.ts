@@ -6,7 +6,7 @@ import { typedFailure } from './typed-failure.js';
 
 /**
  * `one(key)` for each key, without promises where every answer is at hand. All are tried; then, if some failed, throws
- * the first failure with `keys` naming them all.
+ * the first failure with `keys` naming them all, and `found`, the answers for the others.
  */
 export function eachKey<T>(keys: readonly string[], one: (key: string) => Awaitable<T>): Awaitable<T[]> {
   const failures = new Failures();
@@ -22,7 +22,7 @@ export function eachKey<T>(keys: readonly string[], one: (key: string) => Awaita
     }
   }
   return chain(promised ? Promise.all(answers) : (answers as (T | undefined)[]), (all) => {
-    failures.throwIfAny();
+    failures.throwIfAny(all);
     return all as T[];
   });
 }
@@ -40,10 +40,12 @@ export class Failures {
     };
   }
 
-  throwIfAny(): void {
+  /** `found`: what was found for the other keys, aligned with those asked for. */
+  throwIfAny(found?: readonly unknown[]): void {
     if (this.#keys.length === 0) return;
     const failure = typedFailure(this.#first, 'an operation of many keys');
     failure.keys = this.#keys;
+    failure.found = found;
     throw failure;
   }
 }

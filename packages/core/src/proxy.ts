@@ -3,6 +3,7 @@
 import type { Awaitable } from './awaitable.js';
 import { type Backend, CacheBackend, type Capability, type MultiWriteOptions, type WriteOptions } from './backend.js';
 import type { CachedValue, NoValue } from './cached-value.js';
+import type { ServerState } from './circuit-breaker.js';
 import { show } from './duration.js';
 import { ValidationError } from './errors.js';
 import type { RegionInvalidator } from './invalidation.js';
@@ -102,6 +103,10 @@ export class ProxyBackend extends CacheBackend {
 
   override createInvalidator(prefix: string): RegionInvalidator | undefined {
     return this.proxied.createInvalidator?.(prefix);
+  }
+
+  override servers(): readonly ServerState[] {
+    return this.proxied.servers();
   }
 
   override close(): Awaitable<void> {

@@ -13,7 +13,7 @@ import { Creation, checkCreator } from './creation.js';
 import { asCreation, bounded, refuseRecursion } from './creator.js';
 import { LATE, within } from './deadline.js';
 import { decide, servesOnError, waitsForNew } from './decision.js';
-import { LockTimeoutError } from './errors.js';
+import { LockTimeoutError, type StockpileError } from './errors.js';
 import { isNewer } from './freshness.js';
 import { Answers, type Ask, newAsk, staleValues } from './multi-ask.js';
 import { alignAnswer, type MultiCreator } from './multi-creator.js';
@@ -52,7 +52,6 @@ class MultiRead {
   readonly #giveUpAt: number;
   /** For reads after the first: no early refresh. */
   readonly #patient: Plan;
-  #down = false;
 
   constructor(
     private readonly core: RegionCore,
@@ -111,8 +110,10 @@ class MultiRead {
       );
     } catch (error) {
       core.serveAnyway(error);
-      this.#down = true;
-      found = open.map(() => NO_VALUE);
+      const { keys, found: others } = error as StockpileError;
+      const failed = others && keys && new Set(keys);
+      for (const ask of open) ask.down ||= failed?.has(ask.key) ?? true;
+      found = open.map((ask, i) => (ask.down ? NO_VALUE : (others?.[i] as Found)));
     }
     for (const [i, ask] of open.entries()) {
       ask.seen = found[i] as Found;
@@ -167,9 +168,9 @@ class MultiRead {
     const { core } = this;
     for (const ask of asks) this.#takeOff(ask);
     try {
-      const elsewhere = this.#down ? [] : await this.#takeMutexes(asks);
+      const elsewhere = await this.#takeMutexes(asks.filter(({ down }) => !down));
       let ours = asks.filter(({ busy }) => !busy);
-      if (!this.#down && core.mayHaveChanged(writes)) {
+      if (core.mayHaveChanged(writes)) {
         do {
           for (const { flight } of ours) if (flight) flight.superseded = false; // a write while we look: look once more
           ours = await this.#lookAgain(ours);
@@ -209,15 +210,15 @@ class MultiRead {
   async #takeMutexes(asks: readonly Ask[]): Promise<Ask[]> {
     const { core, plan } = this;
     const taken = await Promise.allSettled(asks.map((ask) => this.#takeMutex(ask)));
-    const failed = taken.find((outcome) => outcome.status === 'rejected');
-    if (failed !== undefined) {
-      core.serveAnyway(failed.reason);
-      this.#down = true;
-      return [];
+    for (const [i, outcome] of taken.entries()) {
+      if (outcome.status === 'fulfilled') continue;
+      core.serveAnyway(outcome.reason);
+      (asks[i] as Ask).down = true;
     }
-    const waitFor = asks.filter((ask) => ask.mutex === undefined && !ask.gaveUp);
+    const notHad = asks.filter((ask) => ask.mutex === undefined && !ask.down);
+    const waitFor = notHad.filter((ask) => !ask.gaveUp);
     if (plan.onLockTimeout === 'throw') {
-      for (const { mutex, gaveUp, key } of asks) if (mutex === undefined && gaveUp) throw lockTimeout(key, plan);
+      for (const { gaveUp, key } of notHad) if (gaveUp) throw lockTimeout(key, plan);
     }
     for (const ask of waitFor) {
       ask.busy = true;
@@ -236,11 +237,12 @@ class MultiRead {
 
   /** Under the mutexes: uses what arrived since the first read. */
   async #lookAgain(asks: Ask[]): Promise<Ask[]> {
-    const before = asks.map(({ seen, state }) => ({ seen, state }));
-    await this.#read(asks, this.#patient);
-    return asks.filter((ask, i) => {
-      const old = before[i] as Pick<Ask, 'seen' | 'state'>;
-      if (this.#down) return Object.assign(ask, old); // unread: what was known holds
+    const before = new Map(asks.map((ask) => [ask, { seen: ask.seen, state: ask.state }]));
+    const readable = asks.filter(({ down }) => !down);
+    if (readable.length > 0) await this.#read(readable, this.#patient);
+    return asks.filter((ask) => {
+      const old = before.get(ask) as Pick<Ask, 'seen' | 'state'>;
+      if (ask.down) return Object.assign(ask, old); // unread: what was known holds
       if (ask.state !== 'fresh') return true;
       if (!isNewer(ask.seen, old.seen)) {
         ask.state = old.state; // the same entry as before, chosen to be renewed early
@@ -349,7 +351,7 @@ class MultiRead {
       if (!ask.gaveUp) await core.release(mutex, ask.key);
     } catch (error) {
       core.serveAnyway(error);
-      this.#down = true;
+      ask.down = true;
     }
     return [ask];
   }

@@ -191,7 +191,7 @@ export class Region<V = unknown> implements AsyncDisposable {
 
   /** Counts since the region was made. */
   stats(): RegionStats {
-    return this.#parts.stats.snapshot();
+    return { ...this.#parts.stats.snapshot(), servers: this.#core?.backend.servers?.() ?? [] };
   }
 
   /** The fresh value, else `NO_VALUE`; never creates. */

@@ -10,6 +10,7 @@ import {
   type WriteOptions,
 } from './backend.js';
 import { add, type CachedValue, NO_VALUE, type NoValue } from './cached-value.js';
+import type { ServerState } from './circuit-breaker.js';
 import { show } from './duration.js';
 import { DecodedValue, decode, encode, encodeCounter } from './envelope.js';
 import { missingCapability, SerializationError, StockpileError, ValidationError } from './errors.js';
@@ -60,9 +61,16 @@ export class SerializingBackend extends CacheBackend {
 
   override getMulti(keys: readonly string[], now?: number): Awaitable<(CachedValue | NoValue)[]> {
     if (this.#decodedCache !== undefined) return eachKey(keys, (key) => this.get(key, now));
-    return chain(this.bytesBackend.getMulti(keys, now), (all) =>
-      all.map((bytes, i) => (bytes === NO_VALUE ? bytes : this.#decode(keys[i] as string, bytes))),
+    const decodeAll = (all: readonly unknown[]): (CachedValue | NoValue)[] =>
+      all.map((bytes, i) => (bytes instanceof Uint8Array ? this.#decode(keys[i] as string, bytes) : NO_VALUE));
+    const answer = attempt(
+      () => this.bytesBackend.getMulti(keys, now),
+      (error) => {
+        if (error instanceof StockpileError && error.found) error.found = decodeAll(error.found);
+        throw error;
+      },
     );
+    return chain(answer, decodeAll);
   }
 
   override set(key: string, item: CachedValue, options: WriteOptions): Awaitable<boolean> {
@@ -150,6 +158,10 @@ export class SerializingBackend extends CacheBackend {
 
   override createInvalidator(prefix: string): RegionInvalidator | undefined {
     return this.bytesBackend.createInvalidator?.(prefix);
+  }
+
+  override servers(): readonly ServerState[] {
+    return this.bytesBackend.servers?.() ?? [];
   }
 
   override close(): Awaitable<void> {

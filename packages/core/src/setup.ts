@@ -48,7 +48,15 @@ export function setUp(
   const timeoutMs = optionalMs(timeout, 'timeout') ?? DEFAULT_TIMEOUT_MS;
   const proxies = checkProxies(wrap);
   if (typeof backend !== 'string') return assemble(backend);
-  const driver = findBackend(backend)({ ...options.arguments }, { clock, timeout: timeoutMs, region: name });
+  const driver = findBackend(backend)(
+    { ...options.arguments },
+    {
+      clock,
+      timeout: timeoutMs,
+      region: name,
+      report: (operation, error) => stats.error(operation, undefined, error),
+    },
+  );
   try {
     return assemble(driver);
   } catch (error) {

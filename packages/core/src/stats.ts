@@ -1,6 +1,7 @@
 /** What a region counts, and what it publishes for those who listen. */
 
 import { channel, tracingChannel } from 'node:diagnostics_channel';
+import type { ServerState } from './circuit-breaker.js';
 
 /** Why there was nothing to serve. `expired`: beyond grace. `unreadable`: torn, foreign or of another version. */
 export type MissReason = 'absent' | 'stale' | 'expired' | 'invalidated' | 'unreadable';
@@ -27,6 +28,8 @@ export interface RegionStats {
   readonly waits: number;
   /** Failures of the backend, those that were served around included. */
   readonly errors: number;
+  /** The servers behind the backend, and whether they are up. */
+  readonly servers: readonly ServerState[];
 }
 
 export interface KeyMessage {
@@ -51,7 +54,7 @@ const misses = channel('stockpile:miss');
 const errors = channel('stockpile:error');
 export const creations: ReturnType<typeof tracingChannel> = tracingChannel('stockpile:create');
 
-type Counts = { -readonly [P in Exclude<keyof RegionStats, 'missReasons'>]: number };
+type Counts = { -readonly [P in Exclude<keyof RegionStats, 'missReasons' | 'servers'>]: number };
 
 export class Stats {
   readonly #counts: Counts = {
@@ -69,7 +72,7 @@ export class Stats {
 
   constructor(private readonly region: string) {}
 
-  snapshot(): RegionStats {
+  snapshot(): Omit<RegionStats, 'servers'> {
     return { ...this.#counts, missReasons: { ...this.#reasons } };
   }
 

@@ -77,9 +77,13 @@ describe('configure', () => {
     const factory = jest.fn((_args: object, _context: BackendContext) => new MemoryBackend());
     registerBackend('test-factory', factory);
     const clock = new TestClock();
-    createRegion({ name: 'users', clock }).configure('test-factory', { timeout: '3s', arguments: { url: 'x' } });
+    const region = createRegion({ name: 'users', clock });
+    region.configure('test-factory', { timeout: '3s', arguments: { url: 'x' } });
     expect(factory).toHaveBeenCalledTimes(1);
-    expect(factory).toHaveBeenCalledWith({ url: 'x' }, { clock, timeout: 3000, region: 'users' });
+    const report = expect.any(Function);
+    expect(factory).toHaveBeenCalledWith({ url: 'x' }, { clock, timeout: 3000, region: 'users', report });
+    factory.mock.calls[0]?.[1].report?.('subscribe', new Error('lost'));
+    expect(region.stats().errors).toBe(1);
   });
 
   test('10: the arguments object is not modified, and unknown arguments are ignored', () => {

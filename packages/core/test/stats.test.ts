@@ -16,6 +16,7 @@ const NOTHING: RegionStats = {
   superseded: 0,
   waits: 0,
   errors: 0,
+  servers: [],
 };
 const cleanups: (() => void)[] = [];
 
@@ -115,7 +116,8 @@ describe.each(VARIANTS)('stats() of %s over %s', (_face, backend, of) => {
       throw new Error('down');
     });
     await operations.getEntry('k');
-    const { misses, missReasons, ...stats } = region.stats();
+    const { misses, missReasons, servers, ...stats } = region.stats();
+    expect(servers).toEqual([]);
     expect(stats).toEqual({
       hits: 0,
       staleHits: 2,
