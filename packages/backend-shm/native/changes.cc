@@ -6,7 +6,7 @@
 namespace stockpile {
 
 Rc Segment::remove(const Key& key) {
-  if (key.bytes == 0 || key.bytes > kMaxKeyBytes) return kBadKey;
+  if (!isKey(key)) return kBadKey;
   Shard& shard = shardOf(key.hash);
   if (const Rc rc = enter(shard)) return rc;
   freeLockOf(shard, key);
@@ -19,7 +19,7 @@ Rc Segment::remove(const Key& key) {
 }
 
 Rc Segment::touch(const Key& key, u64 ttlMs) {
-  if (key.bytes == 0 || key.bytes > kMaxKeyBytes) return kBadKey;
+  if (!isKey(key)) return kBadKey;
   Shard& shard = shardOf(key.hash);
   if (const Rc rc = enter(shard)) return rc;
   const Found found = find(shard, key);
@@ -49,7 +49,7 @@ Rc Segment::touch(const Key& key, u64 ttlMs) {
 }
 
 Rc Segment::increment(const Key& key, double by, Meta& meta) {
-  if (key.bytes == 0 || key.bytes > kMaxKeyBytes) return kBadKey;
+  if (!isKey(key)) return kBadKey;
   Shard& shard = shardOf(key.hash);
   if (const Rc rc = enter(shard)) return rc;
   const Found found = find(shard, key);
@@ -105,17 +105,9 @@ Rc Segment::clear(const void* prefix, u32 bytes) {
         a64* const cell = shard.words + u64(bucket) * kBucketWords + i % kBucketWords;
         const u64 word = cell->load(std::memory_order_relaxed);
         if (word != 0) {
-          const Ring& ring = shard.rings[word & kMainRing ? 1 : 0];
-          const u64 head = ring.head->load(std::memory_order_relaxed), position = fullPosition(word, head);
           Record record;
-          if (position - head >= ring.capacity || !readRecord(ring, position, record)) cell->store(0);
-          else if (record.keyBytes >= bytes && memcmp(record.key(), p, bytes) == 0) {
-            cell->store(0, std::memory_order_release);
-            KILL_POINT();
-            add(shard.header->items, ~0ull);
-            add(shard.header->liveBytes, 0 - u64(record.size));
-            if (record.flags & kPinned) add(shard.header->pinnedBytes, 0 - u64(record.size));
-          }
+          if (!recordOf(shard, word, record)) cell->store(0);
+          else if (record.keyBytes >= bytes && memcmp(record.key(), p, bytes) == 0) forget(shard, cell, record);
         }
         if (i % kBucketWords == kBucketWords - 1) bucket++;
       }

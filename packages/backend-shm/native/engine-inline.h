@@ -41,7 +41,7 @@ inline void Segment::fillMeta(Meta& meta, const a64* word, u64 value, const Reco
  */
 template <class F>
 Rc Segment::read(const Key& key, Meta& meta, F&& consume, bool counted) {
-  if (key.bytes == 0 || key.bytes > kMaxKeyBytes) return kBadKey;
+  if (!isKey(key)) return kBadKey;
   if (const Rc rc = stateRc()) return rc;
   const u64 coarse = coarseMs();
   if (coarse >= nextTickMs_) {
@@ -51,15 +51,14 @@ Rc Segment::read(const Key& key, Meta& meta, F&& consume, bool counted) {
   const u64 now = coarse + mutableHeader()->suspendMs.load(std::memory_order_relaxed);
   Shard& shard = shardOf(key.hash);
   const u64 tag = tagOf(key.hash);
-  const u32 probes = geometry_.flags & kNeverEvicts ? 2 : 1;
   for (u32 attempt = 0; attempt < 64; attempt++) {
     bool restart = false;
-    for (u32 probe = 0; probe < probes && !restart; probe++) {
-      a64* const bucket = shard.words + u64(bucketOf(key.hash, probe)) * kBucketWords;
+    for (u32 probe = 0; probe < probes() && !restart; probe++) {
+      a64* const bucket = bucketAt(shard, key.hash, probe);
       for (u32 i = 0; i < kBucketWords && !restart; i++) {
         const u64 word = bucket[i].load(std::memory_order_acquire);
         if (word >> kTagShift != tag || word == 0) continue;
-        const Ring& ring = shard.rings[word & kMainRing ? 1 : 0];
+        const Ring& ring = ringOf(shard, word);
         const u64 head = ring.head->load(std::memory_order_acquire);
         const u64 position = fullPosition(word, head);
         prefetchRecord(ring, position);
@@ -102,11 +101,29 @@ Rc Segment::read(const Key& key, Meta& meta, F&& consume, bool counted) {
     }
   }
   const u8* value = nullptr;
-  u64 bytes = 0;
-  const Rc rc = readLocked(key, meta, value, bytes);
+  const Rc rc = readLocked(key, meta, value);
   if (rc == kOk) consume(static_cast<const Meta&>(meta), value);
   if (counted && (rc == kOk || rc == kMiss)) count(rc == kOk ? kHits : kMisses);
   return rc;
+}
+
+/** The same for whoever goes through the index: see `read`. */
+template <class F>
+bool Segment::visit(const Shard& shard, const a64& cell, F&& take) {
+  for (u32 attempt = 0; attempt < 64; attempt++) {
+    const u64 word = cell.load(std::memory_order_acquire);
+    if (word == 0) return false;
+    const Ring& ring = ringOf(shard, word);
+    const u64 head = ring.head->load(std::memory_order_acquire), position = fullPosition(word, head);
+    Record record;
+    const bool plausible = position - head < ring.capacity && readRecord(ring, position, record);
+    if (plausible) take(static_cast<const Record&>(record), word);
+    fenceAcquire(cell);
+    if (((word ^ cell.load(std::memory_order_relaxed)) & ~u64(kFrequency)) == 0 &&
+        position - ring.head->load(std::memory_order_relaxed) < ring.capacity)
+      return plausible;
+  }
+  return false;
 }
 
 /** Merged by time. Only events from before the tails were read: what caused an event is then never behind it. */

@@ -11,31 +11,20 @@ u32 Segment::scan(ScanCursor& cursor, const void* prefix, u32 prefixBytes, u8* o
     Shard& shard = shards_[cursor.shard];
     a64* const bucket = shard.words + u64(cursor.bucket) * kBucketWords;
     for (u32 i = 0; i < kBucketWords; i++) {
-      for (u32 attempt = 0; attempt < 64; attempt++) {
-        const u64 word = bucket[i].load(std::memory_order_acquire);
-        if (word == 0) break;
-        const Ring& ring = shard.rings[word & kMainRing ? 1 : 0];
-        const u64 head = ring.head->load(std::memory_order_acquire), position = fullPosition(word, head);
-        Record record;
+      u32 taken = 0;
+      const bool there = visit(shard, bucket[i], [&](const Record& record, u64) {
+        taken = 0;
+        if (record.keyBytes < prefixBytes || record.keyBytes == 0 || isExpired(record) ||
+            !sameRacing(record.key(), prefix, prefixBytes))
+          return;
         u8* const at = out + used;
-        bool wanted = position - head < ring.capacity && readRecord(ring, position, record) &&
-                      record.keyBytes >= prefixBytes && record.keyBytes > 0 && !isExpired(record) &&
-                      sameRacing(record.key(), prefix, prefixBytes);
-        if (wanted) {
-          const u16 keyBytes = record.keyBytes;
-          const u64 inserted = record.header->inserted.load(std::memory_order_relaxed);
-          memcpy(at, &keyBytes, 2);
-          memcpy(at + 2, &inserted, 8);
-          copyRacing(at + 10, record.key(), keyBytes);
-        }
-        fenceAcquire(bucket[i]);
-        const u64 after = bucket[i].load(std::memory_order_relaxed);
-        if (((word ^ after) & ~u64(kFrequency)) != 0 ||
-            position - ring.head->load(std::memory_order_relaxed) >= ring.capacity)
-          continue;
-        if (wanted) used += 10 + record.keyBytes;
-        break;
-      }
+        const u64 inserted = record.header->inserted.load(std::memory_order_relaxed);
+        memcpy(at, &record.keyBytes, 2);
+        memcpy(at + 2, &inserted, 8);
+        copyRacing(at + 10, record.key(), record.keyBytes);
+        taken = 10 + record.keyBytes;
+      });
+      if (there) used += taken;
     }
     if (++cursor.bucket == geometry_.bucketsPerShard) {
       cursor.bucket = 0;

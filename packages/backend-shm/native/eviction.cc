@@ -35,28 +35,30 @@ bool Segment::hasRoom(Ring& ring, u64 size, u64 spare) {
   return true;
 }
 
-/** The oldest record of the ring. False: the ring is damaged. */
-bool Segment::recordAtHead(const Ring& ring, Record& record, bool& filler) {
-  const u64 head = ring.head->load(std::memory_order_relaxed), tail = ring.tail->load(std::memory_order_relaxed);
-  const u64 offset = head % ring.capacity;
+/** The record, or the filler, at a position that is not the tail. False: the ring is damaged. */
+bool Segment::recordAt(const Ring& ring, u64 position, u64 tail, Record& record, bool& filler) const {
+  const u64 offset = position % ring.capacity;
   const auto* header = reinterpret_cast<RecordHeader*>(ring.data + offset);
   const u32 size = header->size.load(std::memory_order_relaxed);
   const u32 ckf = header->checkKindFlags.load(std::memory_order_relaxed);
-  if (head == tail || size < 8 || (size & 7) || size > ring.capacity - offset || size > tail - head) return false;
+  if (size < 8 || (size & 7) || size > ring.capacity - offset || size > tail - position) return false;
   filler = Kind(ckf >> 16 & 255) == kFiller;
-  if (filler) {
-    record.size = size;
-    return u16(ckf) == checkOf(size, kFiller, 0, 0, 0, 0, head);
-  }
-  return readRecord(ring, head, record) && u16(ckf) == checkOf(record.size, record.kind, record.flags, record.keyBytes,
-                                                              record.valueBytes, record.hash, head);
+  if (!filler) return readRecord(ring, position, record) && isIntact(record);
+  record.size = size;
+  return u16(ckf) == checkOf(size, kFiller, 0, 0, 0, 0, position);
+}
+
+/** The oldest one. False: the ring is damaged. */
+bool Segment::recordAtHead(const Ring& ring, Record& record, bool& filler) const {
+  const u64 head = ring.head->load(std::memory_order_relaxed), tail = ring.tail->load(std::memory_order_relaxed);
+  return head != tail && recordAt(ring, head, tail, record, filler);
 }
 
 /** The index word that points at the record; nullptr: nobody does, it is dead. */
 a64* Segment::wordOf(Shard& shard, const Ring& ring, const Record& record) {
   const u64 wanted = wordFor(record.hash, record.position, ring.main, 0);
-  for (u32 probe = 0; probe < (geometry_.flags & kNeverEvicts ? 2u : 1u); probe++) {
-    a64* const bucket = shard.words + u64(bucketOf(record.hash, probe)) * kBucketWords;
+  for (u32 probe = 0; probe < probes(); probe++) {
+    a64* const bucket = bucketAt(shard, record.hash, probe);
     for (u32 i = 0; i < kBucketWords; i++)
       if ((bucket[i].load(std::memory_order_relaxed) & ~u64(kFrequency)) == wanted) return bucket + i;
   }
@@ -105,14 +107,19 @@ void Segment::moveTo(Ring& to, const Record& record, a64* word, u32 frequency) {
 }
 
 /** Takes a live entry out of the index; its bytes are free when the head passes. */
-void Segment::drop(Shard& shard, a64* word, const Record& record, EventKind kind) {
+void Segment::forget(Shard& shard, a64* word, const Record& record) {
   word->store(0, std::memory_order_release);
   KILL_POINT();
   ShardHeader& h = *shard.header;
   add(h.items, ~0ull);
   add(h.liveBytes, 0 - u64(record.size));
   if (record.flags & kPinned) add(h.pinnedBytes, 0 - u64(record.size));
-  if (kind == kExpire) add(h.expired, 1);
+}
+
+/** The same, and says why. */
+void Segment::drop(Shard& shard, a64* word, const Record& record, EventKind kind) {
+  forget(shard, word, record);
+  if (kind == kExpire) add(shard.header->expired, 1);
   publish(shard, kind, record.key(), record.keyBytes, record.header->version.load(std::memory_order_relaxed));
 }
 
@@ -247,12 +254,8 @@ void Segment::dropExpiredPinned(Shard& shard) {
   const u32 words = geometry_.bucketsPerShard * kBucketWords;
   for (u32 i = 0; i < words; i++) {
     const u64 word = shard.words[i].load(std::memory_order_relaxed);
-    if (word == 0) continue;
-    const Ring& ring = shard.rings[word & kMainRing ? 1 : 0];
-    const u64 head = ring.head->load(std::memory_order_relaxed);
-    const u64 position = fullPosition(word, head);
     Record record;
-    if (position - head >= ring.capacity || !readRecord(ring, position, record)) continue;
+    if (word == 0 || !recordOf(shard, word, record)) continue;
     if (record.flags & kPinned && isExpired(record)) drop(shard, shard.words + i, record, kExpire);
   }
 }

@@ -63,7 +63,7 @@ void Segment::freeLocksBelow(Shard& shard, const u8* prefix, u32 bytes) {
 }
 
 int64_t Segment::lock(const Key& key, u64 ttlMs, bool contend) {
-  if (key.bytes == 0 || key.bytes > kMaxKeyBytes) return kBadKey;
+  if (!isKey(key)) return kBadKey;
   Shard& shard = shardOf(key.hash);
   if (const Rc rc = enter(shard)) return rc;
   const Fence128 hash = fenceHash(key);
@@ -118,7 +118,7 @@ int64_t Segment::lockWaiting(const Key& key, u64 ttlMs, u64 waitMs) {
 }
 
 Rc Segment::unlock(const Key& key, u64 fence) {
-  if (key.bytes == 0 || key.bytes > kMaxKeyBytes) return kBadKey;
+  if (!isKey(key)) return kBadKey;
   Shard& shard = shardOf(key.hash);
   if (const Rc rc = enter(shard)) return rc;
   LockEntry* const entry = entryOf(shard, fenceHash(key));
@@ -131,7 +131,7 @@ Rc Segment::unlock(const Key& key, u64 fence) {
 }
 
 int64_t Segment::holder(const Key& key) {
-  if (key.bytes == 0 || key.bytes > kMaxKeyBytes) return kBadKey;
+  if (!isKey(key)) return kBadKey;
   Shard& shard = shardOf(key.hash);
   if (const Rc rc = enter(shard)) return rc;
   const LockEntry* const entry = entryOf(shard, fenceHash(key));

@@ -245,9 +245,8 @@ void Segment::initialise(u64 firstPosition) {
   for (u32 s = 0; s < g.shards; s++) {
     Shard& shard = shards_[s];
     shard.header->serial.store(createdAtMs_ * 2048);
-    // never 0: an index word of 0 is empty. Random, so that the words of a former segment of this name never match
-    const u64 random = foldedProduct(seed_[0] + s, 0x9e3779b97f4a7c15) & 0x00007fffffffffff & ~7ull;
-    const u64 base = firstPosition != 0 ? firstPosition : random | 1ull << 46;
+    const u64 random = foldedProduct(seed_[0] + s, 0x9e3779b97f4a7c15);
+    const u64 base = firstPosition != 0 ? firstPosition : beginningFrom(random);
     for (const Ring& ring : shard.rings) {
       ring.head->store(base);
       ring.tail->store(base);

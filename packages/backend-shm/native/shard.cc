@@ -122,16 +122,10 @@ void Segment::recover(Shard& shard) {
     u64 at = ring.head->load(std::memory_order_relaxed);
     const u64 tail = ring.tail->load(std::memory_order_relaxed);
     while (sound && at != tail) {
-      const u64 offset = at % ring.capacity;
-      const auto* header = reinterpret_cast<RecordHeader*>(ring.data + offset);
-      const u32 size = header->size.load(std::memory_order_relaxed);
-      const u32 ckf = header->checkKindFlags.load(std::memory_order_relaxed);
       Record record;
-      if (size < 8 || (size & 7) || size > ring.capacity - offset || size > tail - at) sound = false;
-      else if (Kind(ckf >> 16 & 255) == kFiller) sound = u16(ckf) == checkOf(size, kFiller, 0, 0, 0, 0, at);
-      else sound = readRecord(ring, at, record) && u16(ckf) == checkOf(record.size, record.kind, record.flags,
-                                                                      record.keyBytes, record.valueBytes, record.hash, at);
-      at += size;
+      bool filler = false;
+      sound = recordAt(ring, at, tail, record, filler);
+      at += record.size;
     }
   }
   KILL_POINT();
@@ -143,18 +137,13 @@ void Segment::recover(Shard& shard) {
     for (u32 i = 0; i < words; i++) {
       const u64 word = shard.words[i].load(std::memory_order_relaxed);
       if (word == 0) continue;
-      const Ring& ring = shard.rings[word & kMainRing ? 1 : 0];
+      const Ring& ring = ringOf(shard, word);
       const u64 head = ring.head->load(std::memory_order_relaxed), tail = ring.tail->load(std::memory_order_relaxed);
-      const u64 position = fullPosition(word, head);
       Record record;
       const u32 bucket = i / kBucketWords;
-      const bool good = position - head < tail - head && readRecord(ring, position, record) &&
-                        u16(record.header->checkKindFlags.load(std::memory_order_relaxed)) ==
-                            checkOf(record.size, record.kind, record.flags, record.keyBytes, record.valueBytes,
-                                    record.hash, position) &&
+      const bool good = recordOf(shard, word, record) && record.position - head < tail - head && isIntact(record) &&
                         word >> kTagShift == tagOf(record.hash) &&
-                        (bucketOf(record.hash, 0) == bucket ||
-                         ((geometry_.flags & kNeverEvicts) && bucketOf(record.hash, 1) == bucket));
+                        (bucketOf(record.hash, 0) == bucket || bucketOf(record.hash, probes() - 1) == bucket);
       if (!good) {
         shard.words[i].store(0, std::memory_order_release);
         KILL_POINT();
@@ -193,8 +182,8 @@ void Segment::wipe(Shard& shard) {
   KILL_POINT();
   for (u32 r = 0; r < 2; r++) {
     const u64 random = hashBytes(reinterpret_cast<const u8*>(&serial), 8, seed_[0] + r, monotonicNs());
-    const u64 base = (random & 0x00007fffffffffff & ~7ull) | 1ull << 46;
-    // tail first would leave a window of the whole ring: any order is safe, since all words are 0 and a recovery follows
+    const u64 base = beginningFrom(random);
+    // in between the ring is not sound, and nobody points into it: who finds it so wipes again
     shard.rings[r].head->store(base, std::memory_order_release);
     KILL_POINT();
     shard.rings[r].tail->store(base, std::memory_order_release);

@@ -90,46 +90,37 @@ struct SnapshotReader {
 
   /** One record as the file has it; false: it is gone, or expired. */
   bool copy(Segment::Shard& shard, a64& cell, Writer& out) const {
-    for (u32 attempt = 0; attempt < 64; attempt++) {
-      const u64 word = cell.load(std::memory_order_acquire);
-      if (word == 0) return false;
-      const Segment::Ring& ring = shard.rings[word & kMainRing ? 1 : 0];
-      const u64 head = ring.head->load(std::memory_order_acquire);
-      const u64 position = Segment::fullPosition(word, head);
-      Segment::Record record;
-      const bool good = position - head < ring.capacity && Segment::readRecord(ring, position, record);
-      const u64 expiresAt = good ? record.expiresAt() : 0;
-      const bool wanted = good && (expiresAt == 0 || expiresAt > segmentNow);
-      size_t bytes = 0;
-      u8* at = nullptr;
-      if (wanted) {
-        bytes = (sizeof(SnapshotRecord) + record.keyBytes + record.valueBytes + 7) & ~size_t(7);
-        at = out.room(bytes);
-        memset(at, 0, sizeof(SnapshotRecord));
-        memset(at + bytes - 8, 0, 8);
-        auto* const r = reinterpret_cast<SnapshotRecord*>(at);
-        r->mark = kRecordMark;
-        r->bytes = u32(bytes);
-        r->valueBytes = record.valueBytes;
-        r->keyBytes = record.keyBytes;
-        r->codec = record.codec;
-        r->kind = record.kind;
-        r->flags = record.flags;
-        r->frequency = u8(word & kFrequency);
-        r->expiresWallMs = expiresAt == 0 ? 0 : wallNow + (expiresAt - segmentNow);
-        r->inserted = record.header->inserted.load(std::memory_order_relaxed);
-        if (record.kind == kNumber) r->number = record.number()->load(std::memory_order_relaxed);
-        copyRacing(at + sizeof(SnapshotRecord), record.key(), record.keyBytes);
-        copyRacing(at + sizeof(SnapshotRecord) + record.keyBytes, record.value(), record.valueBytes);
-        r->crc = crc32c(at + 8, bytes - 8, nonce);
-      }
-      fenceAcquire(cell);
-      if (((word ^ cell.load(std::memory_order_relaxed)) & ~u64(kFrequency)) == 0 &&
-          position - ring.head->load(std::memory_order_relaxed) < ring.capacity)
-        return wanted;
-      if (wanted) out.giveBack(bytes);
-    }
-    return false;
+    size_t bytes = 0;
+    const auto undo = [&] {
+      out.giveBack(bytes);
+      bytes = 0;
+    };
+    const bool there = Segment::visit(shard, cell, [&](const Segment::Record& record, u64 word) {
+      undo();  // of the try before
+      const u64 expiresAt = record.expiresAt();
+      if (expiresAt != 0 && expiresAt <= segmentNow) return;
+      bytes = (sizeof(SnapshotRecord) + record.keyBytes + record.valueBytes + 7) & ~size_t(7);
+      u8* const at = out.room(bytes);
+      memset(at, 0, sizeof(SnapshotRecord));
+      memset(at + bytes - 8, 0, 8);
+      auto* const r = reinterpret_cast<SnapshotRecord*>(at);
+      r->mark = kRecordMark;
+      r->bytes = u32(bytes);
+      r->valueBytes = record.valueBytes;
+      r->keyBytes = record.keyBytes;
+      r->codec = record.codec;
+      r->kind = record.kind;
+      r->flags = record.flags;
+      r->frequency = u8(word & kFrequency);
+      r->expiresWallMs = expiresAt == 0 ? 0 : wallNow + (expiresAt - segmentNow);
+      r->inserted = record.header->inserted.load(std::memory_order_relaxed);
+      if (record.kind == kNumber) r->number = record.number()->load(std::memory_order_relaxed);
+      copyRacing(at + sizeof(SnapshotRecord), record.key(), record.keyBytes);
+      copyRacing(at + sizeof(SnapshotRecord) + record.keyBytes, record.value(), record.valueBytes);
+      r->crc = crc32c(at + 8, bytes - 8, nonce);
+    });
+    if (!there) undo();
+    return bytes > 0;
   }
 
   u64 writeAll(Writer& out) const {
@@ -142,7 +133,7 @@ struct SnapshotReader {
       for (u32 i = 0; i < words; i++) {
         const u64 word = shard.words[i].load(std::memory_order_relaxed);
         if (word == 0) continue;
-        const Segment::Ring& ring = shard.rings[word & kMainRing ? 1 : 0];
+        const Segment::Ring& ring = Segment::ringOf(shard, word);
         const u64 age = Segment::fullPosition(word, ring.head->load(std::memory_order_relaxed)) -
                         ring.head->load(std::memory_order_relaxed);
         order.push_back({(ring.main ? 0 : 1ull << 48) + (age & 0xffffffffffff), i});

@@ -5,17 +5,13 @@ namespace stockpile {
 
 Segment::Found Segment::find(Shard& shard, const Key& key) {
   const u64 tag = tagOf(key.hash);
-  for (u32 probe = 0; probe < (geometry_.flags & kNeverEvicts ? 2u : 1u); probe++) {
-    a64* const bucket = shard.words + u64(bucketOf(key.hash, probe)) * kBucketWords;
+  for (u32 probe = 0; probe < probes(); probe++) {
+    a64* const bucket = bucketAt(shard, key.hash, probe);
     for (u32 i = 0; i < kBucketWords; i++) {
       const u64 word = bucket[i].load(std::memory_order_relaxed);
       if (word == 0 || word >> kTagShift != tag) continue;
-      const Ring& ring = shard.rings[word & kMainRing ? 1 : 0];
-      const u64 head = ring.head->load(std::memory_order_relaxed);
-      const u64 position = fullPosition(word, head);
       Found found{bucket + i, {}};
-      if (position - head < ring.capacity && readRecord(ring, position, found.record) &&
-          found.record.hash == key.hash && found.record.keyBytes == key.bytes &&
+      if (recordOf(shard, word, found.record) && found.record.hash == key.hash && found.record.keyBytes == key.bytes &&
           memcmp(found.record.key(), key.data, key.bytes) == 0)
         return found;
     }
@@ -39,7 +35,7 @@ Rc Segment::copyToBounce(const Record& record) {
 }
 
 /** For readers that were disturbed too often. The value is a private copy. */
-Rc Segment::readLocked(const Key& key, Meta& meta, const u8*& value, u64& bytes) {
+Rc Segment::readLocked(const Key& key, Meta& meta, const u8*& value) {
   Shard& shard = shardOf(key.hash);
   if (const Rc rc = enter(shard)) return rc;
   const Found found = find(shard, key);
@@ -48,7 +44,6 @@ Rc Segment::readLocked(const Key& key, Meta& meta, const u8*& value, u64& bytes)
     fillMeta(meta, found.word, found.word->load(std::memory_order_relaxed), found.record, nowMs());
     rc = copyToBounce(found.record);
     value = bounce_;
-    bytes = found.record.valueBytes;
   }
   leave(shard);
   return rc;
@@ -108,8 +103,8 @@ a64* Segment::slotFor(Shard& shard, const Key& key, Rc& rc) {
   const bool dictionary = geometry_.flags & kNeverEvicts;
   a64* best = nullptr;
   u32 mostFree = 0;
-  for (u32 probe = 0; probe < (dictionary ? 2u : 1u); probe++) {
-    a64* const bucket = shard.words + u64(bucketOf(key.hash, probe)) * kBucketWords;
+  for (u32 probe = 0; probe < probes(); probe++) {
+    a64* const bucket = bucketAt(shard, key.hash, probe);
     u32 freeWords = 0;
     a64* open = nullptr;
     for (u32 i = 0; i < kBucketWords; i++) {
@@ -126,20 +121,20 @@ a64* Segment::slotFor(Shard& shard, const Key& key, Rc& rc) {
   // full: what has expired, else the least read, small before main, oldest first
   Record victim;
   u64 worst = ~0ull;
-  for (u32 probe = 0; probe < (dictionary ? 2u : 1u); probe++) {
-    a64* const bucket = shard.words + u64(bucketOf(key.hash, probe)) * kBucketWords;
+  for (u32 probe = 0; probe < probes(); probe++) {
+    a64* const bucket = bucketAt(shard, key.hash, probe);
     for (u32 i = 0; i < kBucketWords; i++) {
       const u64 word = bucket[i].load(std::memory_order_relaxed);
-      const Ring& ring = shard.rings[word & kMainRing ? 1 : 0];
-      const u64 head = ring.head->load(std::memory_order_relaxed), position = fullPosition(word, head);
       Record record;
-      if (position - head >= ring.capacity || !readRecord(ring, position, record)) {
+      if (!recordOf(shard, word, record)) {
         bucket[i].store(0, std::memory_order_release);  // damage
         return bucket + i;
       }
       const bool expired = isExpired(record);
       if (!expired && (dictionary || record.flags & kPinned)) continue;
-      const u64 rank = expired ? 0 : 1 + ((word & kFrequency) << 50 | (ring.main ? 1ull << 49 : 0) | (position - head));
+      const Ring& ring = ringOf(shard, word);
+      const u64 age = record.position - ring.head->load(std::memory_order_relaxed);
+      const u64 rank = expired ? 0 : 1 + ((word & kFrequency) << 50 | (ring.main ? 1ull << 49 : 0) | age);
       if (rank >= worst) continue;
       worst = rank;
       best = bucket + i;
@@ -156,7 +151,7 @@ a64* Segment::slotFor(Shard& shard, const Key& key, Rc& rc) {
 }
 
 Rc Segment::store(const Key& key, const Value& value, const StoreOptions& options, Meta* stored) {
-  if (key.bytes == 0 || key.bytes > kMaxKeyBytes) return kBadKey;
+  if (!isKey(key)) return kBadKey;
   Shard& shard = shardOf(key.hash);
   if (const Rc rc = enter(shard)) return rc;
   const Rc rc = storeLocked(shard, key, value, options, stored);

@@ -5,7 +5,7 @@ import { SegmentOpenError } from './errors.js';
 import { checkGeometry, warnOnce } from './geometry.js';
 import { loadNative } from './load-native.js';
 import { LockQueues } from './lock-queues.js';
-import { META, type NativeSegment, Rc } from './native.js';
+import { FLAGS, META, type NativeSegment, Rc } from './native.js';
 import { openError } from './open-error.js';
 import type { SegmentSettings } from './options.js';
 import { Snapshots } from './persistence.js';
@@ -203,7 +203,7 @@ export class Attachment {
         bytes,
         meanItemBytes,
         pinnedPercent,
-        flags: (neverEvicts ? 1 : 0) | (lifetime === 'processes' ? 2 : lifetime === 'persistent' ? 4 : 0),
+        flags: (neverEvicts ? FLAGS.neverEvicts : 0) | (lifetime === 'boot' ? 0 : FLAGS[lifetime]),
         create,
         restoreFrom: snapshots === undefined ? '' : Snapshots.prepare(snapshots.directory, name),
       });

@@ -1,11 +1,9 @@
 /** Whether a segment that was found is the one that was asked for. */
 
 import { SegmentOpenError } from './errors.js';
-import type { NativeSegment } from './native.js';
+import { FLAGS, type NativeSegment } from './native.js';
 import { inUnits, unlinkCall } from './open-error.js';
 import type { SegmentSettings } from './options.js';
-
-const [NEVER_EVICTS, PROCESSES, PERSISTENT] = [1, 2, 4];
 
 /** Throws where `strict`, else warns once, if the segment is not what was asked for by name. */
 export function checkGeometry(
@@ -19,14 +17,14 @@ export function checkGeometry(
   if (given.has('size') && (byteSize > bytes || bytes - byteSize > (shards + 1) * 8192)) {
     differences.push(`its size is ${inUnits(byteSize)}, not ${inUnits(bytes)}`);
   }
-  const found = flags & PROCESSES ? 'processes' : flags & PERSISTENT ? 'persistent' : 'boot';
+  const found = flags & FLAGS.processes ? 'processes' : flags & FLAGS.persistent ? 'persistent' : 'boot';
   if (given.has('lifetime') && found !== lifetime) {
     const loss = lifetime === 'persistent' ? ' (no snapshot is read into it, and none written)' : '';
     differences.push(`its lifetime is '${found}', not '${lifetime}'${loss}`);
   }
-  if (given.has('whenFull') && Boolean(flags & NEVER_EVICTS) !== neverEvicts) {
+  if (given.has('whenFull') && Boolean(flags & FLAGS.neverEvicts) !== neverEvicts) {
     differences.push(
-      `its whenFull is '${flags & NEVER_EVICTS ? 'throw' : 'evict'}', not '${neverEvicts ? 'throw' : 'evict'}'`,
+      `its whenFull is '${flags & FLAGS.neverEvicts ? 'throw' : 'evict'}', not '${neverEvicts ? 'throw' : 'evict'}'`,
     );
   }
   if (differences.length === 0) return;

@@ -1,8 +1,7 @@
 /** Who waits for key locks of one segment in this thread: first come, first served, and only the first one asks. */
 
-import { setMaxListeners } from 'node:events';
 import { setTimeout } from 'node:timers';
-import type { StockpileError } from '@stockpile/core';
+import { MAX_TIMER_MS, onAbort, type StockpileError } from '@stockpile/core';
 import { type NativeSegment, Rc } from './native.js';
 
 /** What is needed of an attachment. */
@@ -14,8 +13,6 @@ interface Lockable {
 
 type Settle = (outcome: number | Error) => void;
 
-/** setTimeout overflows beyond this many ms (24.8 days) and would fire at once. */
-const MAX_TIMER_MS = 2_147_483_647;
 /** So long as the table of locks has room for none of ours, its holders may wait for us: nested creators do. */
 const MOST_STILL_MS = 5000;
 /** Between two tries to free a lock in a part of the segment that somebody holds and does not go on with. */
@@ -51,7 +48,7 @@ export class LockQueues {
         queue.delete(settle);
         if (queue.size === 0) this.#forget(key);
         clearTimeout(timer);
-        signal?.removeEventListener('abort', giveUp);
+        listening?.[Symbol.dispose]();
         if (typeof outcome === 'number') resolve(outcome);
         else reject(outcome);
       };
@@ -61,10 +58,7 @@ export class LockQueues {
         if (wasFirst) this.#advance(key, queue);
       };
       const timer = wait <= MAX_TIMER_MS ? setTimeout(giveUp, wait) : undefined;
-      if (signal !== undefined) {
-        setMaxListeners(0, signal); // many may wait by one signal
-        signal.addEventListener('abort', giveUp, { once: true });
-      }
+      const listening = signal && onAbort(signal, giveUp);
       queue.add(settle);
       this.#advance(key, queue); // it may have been freed before anybody was told that we wait
     });

@@ -36,11 +36,20 @@ export const META = {
   wordLow: 4,
   wordHigh: 5,
   valueBytes: 6,
-  /** 1 bytes, 2 to 4 text, 6 number. */
+  /** 1 bytes, 2 to 4 text, `NUMBER_KIND`. */
   kind: 7,
   number: 8,
   fence: 9,
 } as const;
+
+/** META.kind of a number. */
+export const NUMBER_KIND = 6;
+
+/** Longest key, in bytes of UTF-8. */
+export const MAX_KEY_BYTES = 4096;
+
+/** What a segment was made with, as bits of `flags`. */
+export const FLAGS = { neverEvicts: 1, processes: 2, persistent: 4 } as const;
 
 /** When a store takes place; the argument is a version, a fence, or unused. */
 export const IF = { always: 0, absent: 1, present: 2, version: 3, sameBytes: 4, fenced: 5 } as const;
@@ -64,7 +73,7 @@ export interface NativeOpenOptions {
   readonly name: string;
   readonly bytes: number;
   readonly meanItemBytes: number;
-  /** Bits: 1 never evicts, 2 lifetime 'processes', 4 lifetime 'persistent'. */
+  /** `FLAGS`. */
   readonly flags: number;
   readonly pinnedPercent: number;
   readonly create: boolean;

@@ -3,7 +3,7 @@
 import type { CachedValue, DecodedCache } from '@stockpile/core';
 import type { Attachment } from './attachment.js';
 import { freezePlain } from './freeze.js';
-import { META, type NativeSegment, Rc } from './native.js';
+import { META, type NativeSegment, NUMBER_KIND, Rc } from './native.js';
 
 export interface NearCacheSettings {
   readonly maxItems: number;
@@ -23,7 +23,6 @@ const NO_TERM = -1;
 const SLACK_MS = 16;
 /** So that storing one looks at few. */
 const MOST_CHANCES = 8;
-const NUMBER = 6;
 const FREQUENCY = 3;
 
 class NearEntry {
@@ -97,7 +96,7 @@ export class NearCache implements DecodedCache {
   /** Called by `get` of the backend, once it has the bytes. */
   note(key: string): void {
     if (this.#segment.native !== this.#native) this.#anew();
-    if (this.#closed || this.#native.meta[META.kind] === NUMBER) {
+    if (this.#closed || this.#native.meta[META.kind] === NUMBER_KIND) {
       this.#key = undefined; // a number changes where it is, under an index word that stays
       return;
     }

@@ -2,17 +2,15 @@
 
 import { existsSync, lstatSync, mkdirSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { MAX_TIMER_MS } from '@stockpile/core';
 import { SegmentOpenError } from './errors.js';
-import type { NativeSegment } from './native.js';
+import { FLAGS, type NativeSegment } from './native.js';
 import { reasonOf } from './open-error.js';
 import { RESERVED } from './reserved.js';
 
 const LOCK = `${RESERVED}snapshot`;
-/** setInterval overflows beyond this many ms (24.8 days) and would fire all the time. */
-const MAX_TIMER_MS = 2_147_483_647;
 /** Workers that end together need not all write; the last one does in any case. */
 const FRESH_MS = 1000;
-const PERSISTENT = 4;
 
 /** What is needed of an attachment. */
 interface Persistent {
@@ -108,7 +106,7 @@ export class Snapshots {
  * snapshot would take the place of what is there to be restored.
  */
 function isPersistent(native: NativeSegment): boolean {
-  return (native.flags & PERSISTENT) !== 0 && native.participants() > 0; // below 0: it is closed
+  return (native.flags & FLAGS.persistent) !== 0 && native.participants() > 0; // below 0: it is closed
 }
 
 /** One by one: below /proc, mkdir with `recursive` never returns. */

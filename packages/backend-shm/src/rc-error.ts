@@ -2,10 +2,8 @@
 
 import { type ErrorDetails, StockpileError, show, ValidationError, ValueTooLargeError } from '@stockpile/core';
 import { SegmentError, SegmentFullError, ShardBusyError } from './errors.js';
-import { Rc } from './native.js';
+import { MAX_KEY_BYTES, Rc } from './native.js';
 import { inUnits } from './open-error.js';
-
-const MAX_KEY_BYTES = 4096;
 
 /** What is needed of an attachment. */
 interface Failed {

@@ -2,7 +2,7 @@
 
 import { type Duration, parseDuration, show, ValidationError } from '@stockpile/core';
 import type { Attachment } from './attachment.js';
-import { IF, META, Rc } from './native.js';
+import { IF, META, NUMBER_KIND, Rc } from './native.js';
 
 /** Texts come back as texts, bytes as a Buffer of their own, numbers as numbers. */
 export type SegmentValue = string | Uint8Array | number;
@@ -33,8 +33,6 @@ export interface SegmentLockOptions {
   readonly wait?: Duration | undefined;
 }
 
-const NUMBER = 6;
-
 /** The keys of a segment, read from it in parts as large as the scratch buffer. Ends where another takes its place. */
 export function* keysIn(segment: Attachment, prefix: string): Generator<string, void, undefined> {
   segment.checkFile(); // a scan would only find nothing
@@ -61,7 +59,7 @@ export function valueFrom(segment: Attachment, key: string, answer: string | num
   if (typeof found === 'number' && found < Rc.miss) found = segment.getAfter(found, key);
   if (typeof found === 'string') return found;
   if (found === Rc.miss) return undefined;
-  if (segment.meta(META.kind) === NUMBER) return segment.meta(META.number);
+  if (segment.meta(META.kind) === NUMBER_KIND) return segment.meta(META.number);
   return Buffer.from(segment.scratch.subarray(0, found));
 }
 

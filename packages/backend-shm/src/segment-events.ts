@@ -2,10 +2,10 @@
 
 import { clearInterval, setImmediate, setInterval } from 'node:timers';
 import { inspect } from 'node:util';
-import type { NativeSegment } from './native.js';
+import { MAX_KEY_BYTES, type NativeSegment } from './native.js';
 
 /**
- * What happened. `touch` (a shorter life is told as `set`), `expire` and `evict` are not told to regions; `overflow`:
+ * What happened. `touch`, `expire` and `evict` are not told to regions; `overflow`:
  * anything may have changed.
  */
 export interface SegmentEvent {
@@ -22,7 +22,7 @@ const OVERFLOW: SegmentEvent = { kind: 'overflow', key: undefined, local: false 
 /** Handed out per turn of the event loop: the binding gives no more at a time. */
 const PER_TURN = 256;
 /** A record: kind, origin, length and key. */
-const MOST_BYTES = 4 + 4096;
+const MOST_BYTES = 4 + MAX_KEY_BYTES;
 
 /** Who only listens would not notice that the file was replaced. */
 const CHECK_MS = 1000;

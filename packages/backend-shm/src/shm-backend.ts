@@ -16,7 +16,7 @@ import {
   type WriteOptions,
 } from '@stockpile/core';
 import { type Attachment, attach, detach } from './attachment.js';
-import { IF, KEEP_TTL, META, Rc } from './native.js';
+import { IF, KEEP_TTL, MAX_KEY_BYTES, META, NUMBER_KIND, Rc } from './native.js';
 import { NearCache } from './near-cache.js';
 import { type SegmentSettings, type ShmArguments, shmSettings } from './options.js';
 import { ofKey, tooLarge } from './rc-error.js';
@@ -31,9 +31,7 @@ export interface ShmOptions extends ShmArguments {
   readonly clock?: Clock | undefined;
 }
 
-const NUMBER = 6;
 const NUMBER_BYTES = 8;
-const MAX_KEY_BYTES = 4096;
 const HASH_BYTES = 43;
 
 /**
@@ -82,7 +80,7 @@ export class ShmBackend extends BytesBackend {
     this.decodedCache?.note(key);
     if (typeof found === 'string') return Buffer.from(found); // put there by other means: it will be unreadable
     // a copy: the scratch buffer is written again by the next operation
-    const isNumber = segment.meta(META.kind) === NUMBER;
+    const isNumber = segment.meta(META.kind) === NUMBER_KIND;
     const bytes = Buffer.allocUnsafe(isNumber ? found + NUMBER_BYTES : found);
     segment.scratch.copy(bytes, 0, 0, found);
     if (isNumber) bytes.writeDoubleLE(segment.meta(META.number), found);
