@@ -3,8 +3,9 @@ export default {
   testMatch: [
     '<rootDir>/packages/*/test/**/*.test.ts',
     '<rootDir>/test/**/*.test.ts',
-    '<rootDir>/{examples,bench}/test/**/*.test.ts',
+    '<rootDir>/{servers,interop,examples,bench}/test/**/*.test.ts',
   ],
+  globalSetup: '<rootDir>/scripts/provide-servers.js',
   extensionsToTreatAsEsm: ['.ts'],
   transform: {
     '\\.ts$': [
@@ -20,6 +21,7 @@ export default {
     ],
   },
   moduleNameMapper: {
+    '^@stockpile/servers$': '<rootDir>/servers/src/index.ts',
     '^@stockpile/([a-z-]+)$': '<rootDir>/packages/$1/src/index.ts',
     '^(\\.{1,2}/.*)\\.js$': '$1',
   },
