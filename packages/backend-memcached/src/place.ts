@@ -1,0 +1,55 @@
+/** One key on the server that keeps it now. */
+
+import {
+  DeleteCall,
+  type Look,
+  LookCall,
+  StoreCall,
+  type StoreHow,
+  type StoreOutcome,
+  type StoreWhat,
+} from './calls.js';
+import type { Generation } from './generations.js';
+import { isHashedName, lockName } from './physical-key.js';
+import type { Server } from './server.js';
+
+export class KeyPlace {
+  constructor(
+    /** As the driver was given it. */
+    readonly key: string,
+    readonly server: Server,
+    readonly generation: Generation,
+    /** What follows the generation. */
+    readonly name: string,
+    /** `performance.now()` by which all that is asked here must be settled. */
+    readonly until: number = Infinity,
+  ) {}
+
+  /** What readers compare with what is stored; `undefined` where the key itself is part of memcached's. */
+  get hashedKey(): string | undefined {
+    return isHashedName(this.name) ? this.key : undefined;
+  }
+
+  /** Where the lock of the key is. */
+  get lock(): KeyPlace {
+    return new KeyPlace(this.key, this.server, this.generation, lockName(this.name), this.until);
+  }
+
+  look(): Promise<Look> {
+    return new Promise((resolve, reject) => this.#send(new LookCall(this, resolve, reject)));
+  }
+
+  store(what: StoreWhat, how: StoreHow = {}): Promise<StoreOutcome> {
+    return new Promise((resolve, reject) => this.#send(new StoreCall(this, what, how, resolve, reject)));
+  }
+
+  /** Whether it was there. */
+  delete(how: Omit<StoreHow, 'absent'> = {}): Promise<boolean> {
+    return new Promise((resolve, reject) => this.#send(new DeleteCall(this, how, resolve, reject)));
+  }
+
+  #send(call: LookCall | StoreCall | DeleteCall): void {
+    call.deadline = this.until;
+    this.server.send(call);
+  }
+}
