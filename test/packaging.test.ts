@@ -4,6 +4,7 @@ import { cpSync, mkdirSync, mkdtempSync, readdirSync, realpathSync, rmSync, writ
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { type RunningServer, startMemcached, startRedis } from '@stockpile/servers';
 import { type Outcome, pack, publicPackages, ROOT, run } from '../scripts/packages.js';
 import { NODE_VERSIONS, nodeBinary } from './node-binaries.js';
 
@@ -12,13 +13,22 @@ const CONSUMERS = join(ROOT, 'test/consumers');
 /** Silent success: an application sees no output of ours, and no warning of Node.js on account of us. */
 const SUCCESS = { status: 0, stdout: '', stderr: '' };
 
+/** What the packages depend on, with what those depend on. */
+const LIBRARIES = [
+  ...['@ioredis', 'cluster-key-slot', 'debug', 'denque', 'ioredis', 'lru-cache', 'memjs', 'ms', 'redis-errors'],
+  'standard-as-callback',
+];
+
 /** Where @stockpile/backend-shm has a native part. */
 const NATIVE = process.platform === 'linux' && ['x64', 'arm64'].includes(process.arch);
 
 const folder = realpathSync(mkdtempSync(join(tmpdir(), 'stockpile-packaging-')));
 const app = join(folder, 'app');
+let redis: RunningServer;
+let memcached: RunningServer;
 
 beforeAll(async () => {
+  [redis, memcached] = await Promise.all([startRedis(), startMemcached()]);
   const tarballs: string[] = [];
   for (const one of publicPackages()) tarballs.push(await pack(one, join(folder, 'tarballs')));
   mkdirSync(app);
@@ -27,7 +37,7 @@ beforeAll(async () => {
   const installed = await run('npm', ['install', ...options, ...tarballs], app);
   if (installed.status !== 0) {
     throw new Error(
-      `the tarballs, and lru-cache from the registry, cannot be installed. npm says:\n${installed.stderr}`,
+      `the tarballs, and their libraries from the registry, cannot be installed. npm says:\n${installed.stderr}`,
     );
   }
   for (const file of readdirSync(CONSUMERS)) {
@@ -36,11 +46,14 @@ beforeAll(async () => {
   }
 }, 5 * MINUTE);
 
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+afterAll(async () => {
+  rmSync(folder, { recursive: true, force: true });
+  await Promise.all([redis?.stop(), memcached?.stop()]);
+});
 
-test('an installation brings the packages, lru-cache, and nothing else', () => {
+test('an installation brings the packages, the libraries of their fields, and nothing else', () => {
   const installed = readdirSync(join(app, 'node_modules')).filter((name) => !name.startsWith('.'));
-  expect(installed.sort()).toEqual(['@stockpile', 'lru-cache', 'stockpile-backend-foo']);
+  expect(installed.sort()).toEqual(['@stockpile', 'stockpile-backend-foo', ...LIBRARIES].sort());
   const ours = readdirSync(join(app, 'node_modules/@stockpile')).map((name) => `@stockpile/${name}`);
   expect(ours.sort()).toEqual(publicPackages().map(({ manifest }) => manifest.name));
 });
@@ -111,6 +124,18 @@ describe.each(['that runs the tests', ...NODE_VERSIONS])('Node.js %s', (version)
     'shares a segment, found by name, between a module and a process in CommonJS',
     async () => {
       expect(await node([join(app, 'shm.mjs')], folder)).toEqual(SUCCESS);
+    },
+    MINUTE,
+  );
+
+  test(
+    'reaches servers, chosen by name',
+    async () => {
+      const url = `redis+unix://${redis.path}`;
+      expect(await node([join(app, 'servers.mjs'), 'redis', url], folder)).toEqual(SUCCESS);
+      expect(await node([join(app, 'servers.mjs'), 'memcached', `127.0.0.1:${memcached.port}`], folder)).toEqual(
+        SUCCESS,
+      );
     },
     MINUTE,
   );

@@ -1,8 +1,11 @@
 /** A strict TypeScript application; it is type-checked, not run. */
 
+import { regionStore } from '@stockpile/backend-keyv';
 import '@stockpile/backend-lru';
+import '@stockpile/backend-memcached';
 import '@stockpile/backend-memory';
 import '@stockpile/backend-memory-pickle';
+import '@stockpile/backend-redis';
 import { Segment, type SegmentOpenError, type SegmentStats, unlinkSegment } from '@stockpile/backend-shm';
 import { type CachedFunction, cached, createRegion, NO_VALUE, type NoValue, type Region } from '@stockpile/core';
 import { type DescribeBackendOptions, ManualClock } from '@stockpile/testkit';
@@ -33,8 +36,18 @@ users.configure('shm', { arguments: { name: 'app' } });
 users.configure('shm', { arguments: { lifetime: 'forever' } });
 // @ts-expect-error a near cache is bounded in items
 users.configure('shm', { arguments: { nearCache: { maxBytes: '1M' } } });
+users.configure('memcached', { arguments: { url: ['cache1:11211', 'cache2:11211'], maxValueBytes: '1M' } });
+// @ts-expect-error an address is a text
+users.configure('memcached', { arguments: { url: 11211 } });
+users.configure('redis', { arguments: { url: 'redis://localhost', lease: '5s' } });
+// @ts-expect-error there is no such argument
+users.configure('redis', { arguments: { keyPrefix: 'app:' } });
+users.configure('keyv', { arguments: { store: new Map() } });
+// @ts-expect-error there is no default store
+users.configure('keyv', { arguments: {} });
+regionStore(users).get('user:1') satisfies Promise<unknown>;
 // a name that no imported package has typed takes anything
-users.configure('redis', { arguments: { url: 'redis://localhost' } });
+users.configure('other', { arguments: { url: 'other://localhost' } });
 
 const created: User = await users.getOrCreate('user:1', async ({ key, signal }) => {
   signal.throwIfAborted();
