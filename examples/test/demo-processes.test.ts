@@ -93,7 +93,26 @@ describe('what is said of it', () => {
     ]);
   });
 
-  test('only shm promises one call, and is told when it made more', () => {
+  test('memcached promises no single call, and says why there may be more', () => {
+    const memcached = { name: 'memcached', result: result(371, 1, 1) };
+    expect(claimsOf([memcached, lru])[0]).toMatch(
+      /^memcached: 371 .* by 4 processes \(one for each package, as long as memcached evicts neither a lock nor an entry\); lru: /,
+    );
+    const more = { name: 'memcached', result: { ...result(373, 1, 2), errors: 5 } };
+    expect(claimsOf([more])[0]).toMatch(
+      / \(1 to 2 for each package, and 5 operations of the backend failed; a lock or an entry that memcached evicts means one more\)\.$/,
+    );
+    expect(brokenPromises([more])).toEqual([]);
+  });
+
+  test('redis promises one, as shm does', () => {
+    expect(brokenPromises([{ ...shm, name: 'redis' }])).toEqual([]);
+    expect(brokenPromises([{ name: 'redis', result: result(373, 1, 3) }])).toEqual([
+      'Not one creator call per key: redis made up to 3 for one package; a server that is full evicts entries, which are then created again.',
+    ]);
+  });
+
+  test('shm promises one call, and is told when it made more', () => {
     expect(brokenPromises([shm, lru])).toEqual([]);
     const broken = { name: 'shm', result: { ...result(373, 1, 3), errors: 2 } };
     expect(claimsOf([broken])).toEqual([

@@ -16,7 +16,7 @@ describe('the demo', () => {
     spawnSync(process.execPath, [MAIN, ...args], { cwd, encoding: 'utf8', env: { ...process.env, ...env } });
   const QUICK = ['--seconds', '0.2', '--callers', '4'];
 
-  test('ends well, with a row for each backend that is installed, and names the others', () => {
+  test('ends well, with a row for each backend that needs no server', () => {
     const { status, stdout, stderr } = run(QUICK);
     expect(stderr).toBe('');
     expect(status).toBe(0);
@@ -31,13 +31,7 @@ describe('the demo', () => {
     expect(stdout).toMatch(/^Time saved: /m);
     expect(stdout).toMatch(/^Identical: all \d+ reports from null, memory, memory-pickle, lru/m);
     expect(stdout).not.toContain('\x1b');
-    const further =
-      /^Further backends, as they come out: (.*); each joins the demo after npm install @stockpile\/backend-<name>\.$/m;
-    for (const name of ['shm', 'memcached', 'redis', 'keyv']) {
-      if (!new RegExp(`^${name} `, 'm').test(stdout) && !stdout.includes(`not usable here: ${name}`)) {
-        expect(further.exec(stdout)?.[1]?.split(', ')).toContain(name);
-      }
-    }
+    expect(stdout).not.toMatch(/^(Not installed|Installed, but not usable here): /m);
   });
 
   test('starts to print within 3 seconds', async () => {

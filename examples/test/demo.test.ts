@@ -244,10 +244,14 @@ describe('readOptions', () => {
     expect(readOptions(['--keys', '9', '--help'])).toBe('help');
   });
 
-  test('shm is for several processes, unless it is told otherwise', () => {
-    expect(readOptions(['--backend', 'shm'])).toMatchObject({ workers: 4 });
-    expect(readOptions(['--backend', 'shm', '--workers', '1'])).toMatchObject({ workers: 1 });
+  test.each(['shm', 'redis', 'memcached'])('%s is for several processes, unless it is told otherwise', (name) => {
+    expect(readOptions(['--backend', name])).toMatchObject({ workers: 4 });
+    expect(readOptions(['--backend', name, '--workers', '1'])).toMatchObject({ workers: 1 });
+  });
+
+  test('others are for one', () => {
     expect(readOptions(['--backend', 'lru'])).toMatchObject({ workers: undefined });
+    expect(readOptions(['--backend', 'keyv'])).toMatchObject({ workers: undefined });
   });
 
   test.each([

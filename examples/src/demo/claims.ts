@@ -1,7 +1,7 @@
 /** What the runs in several processes show, in words made of what was counted. */
 
 import { count, duration, plural } from './format.js';
-import { SHARED } from './options.js';
+import { isShared, promisesOneCall, SHARED } from './known.js';
 import { callsPerKey, type Run } from './result-table.js';
 
 /** `shm: 371 packages, 371 creator calls by 4 processes (one for each package); lru: 1,484 (…).` */
@@ -14,11 +14,11 @@ export function claimsOf(runs: readonly Run[]): string[] {
 /** A text for each run that broke its backend's promise. */
 export function brokenPromises(runs: readonly Run[]): string[] {
   return runs
-    .filter(({ name, result }) => name === SHARED && result.mostCalls > 1)
+    .filter(({ name, result }) => promisesOneCall(name) && result.mostCalls > 1)
     .map(
-      ({ name, result: { mostCalls, errors } }) =>
-        `Not one creator call per key: ${name} made up to ${count(mostCalls)} for one package` +
-        `${errors > 0 ? `, and ${plural(errors, 'operation')} of the backend failed` : ''}.`,
+      ({ name, result }) =>
+        `Not one creator call per key: ${name} made up to ${count(result.mostCalls)} for one package${failures(result)}` +
+        `${name === SHARED ? '' : '; a server that is full evicts entries, which are then created again'}.`,
     );
 }
 
@@ -32,10 +32,22 @@ function inShort(run: Run): string {
   return `${run.name}: ${count(run.result.creatorCalls)} (${reading(run)})`;
 }
 
-function reading({ result, stopped }: Run): string {
+function reading({ name, result, stopped }: Run): string {
   const { fewestCalls, mostCalls, processes, elapsed } = result;
   const end = stopped ? `, stopped after ${duration(elapsed)}` : '';
+  if (isShared(name) && !promisesOneCall(name)) return `${withoutPromise(name, result)}${end}`;
   if (mostCalls === 1) return `one for each package${end}`;
   if (fewestCalls === processes && mostCalls === processes) return `each process computes each report for itself${end}`;
   return `${callsPerKey(result)} for each package${end}`;
+}
+
+/** No more than one is usual there: what can be in the way of it is said in either case. */
+function withoutPromise(name: string, result: Run['result']): string {
+  return result.mostCalls === 1
+    ? `one for each package, as long as ${name} evicts neither a lock nor an entry`
+    : `${callsPerKey(result)} for each package${failures(result)}; a lock or an entry that ${name} evicts means one more`;
+}
+
+function failures({ errors }: Run['result']): string {
+  return errors > 0 ? `, and ${plural(errors, 'operation')} of the backend failed` : '';
 }

@@ -1,23 +1,28 @@
 /** The demo: `npm run demo`. Here is the order of things; each has a file of its own. */
 
+import { randomBytes } from 'node:crypto';
 import {
   type Backends,
   backendsOf,
   closeBackends,
   emptyBackends,
   openBackends,
+  type Place,
   sharedBackendsOf,
-  UNCACHED,
 } from './backends.js';
 import { brokenPromises, claimsOf } from './claims.js';
 import { bytes, count, painter, plural } from './format.js';
 import { type Input, InputError, readInput } from './input.js';
-import { HELP, type Options, readOptions, SHARED, UsageError, WORKERS } from './options.js';
+import { keyvStore } from './keyv-store.js';
+import { NAMED_ONLY, SHARED, UNCACHED } from './known.js';
+import { HELP, type Options, readOptions, UsageError, WORKERS } from './options.js';
 import { runProcesses } from './processes.js';
 import { Progress } from './progress.js';
 import { processLines, resultLines } from './result-table.js';
 import { type Outcome, runAll } from './runs.js';
+import { NoServerError, openServer } from './server.js';
 import { isInterrupted, onSignals } from './signals.js';
+import { endWorkers } from './worker-process.js';
 
 /** Every demo makes the same choices. */
 const SEED = 20_240_229;
@@ -27,8 +32,8 @@ const TOTAL_MS = 45_000;
 const COMPARISON_MS = 18_000;
 /** For reading the packages once, ms; what does not fit in is left out. */
 const READING_MS = 5000;
-/** Of this demo only, so that it begins empty and disturbs nobody. */
-const SEGMENT = `demo-${process.pid}`;
+/** Of this demo only, also where several hosts share a server. */
+const NAME = `demo-${process.pid}-${randomBytes(4).toString('hex')}`;
 
 const { stdout } = process;
 const paint = painter(stdout, process.env);
@@ -39,40 +44,56 @@ const say = (line: string): unknown => stdout.write(`${line}\n`);
 async function demo(options: Options): Promise<number> {
   const deadline = performance.now() + TOTAL_MS;
   const { backend, workers } = options;
-  const names = workers === undefined ? backendsOf(backend) : sharedBackendsOf(backend);
-  const opened = openBackends(names, backend, SEGMENT);
-  onSignals(() => closeBackends(opened));
+  let keys: readonly string[] = [];
+  let opened: Backends | undefined;
+  const opening = openServer(backend, { name: NAME }, process.env);
+  const letGo = async (): Promise<void> => {
+    await endWorkers();
+    const server = await opening.catch(() => undefined);
+    const complaint = await server?.release(keys);
+    if (complaint !== undefined && !isInterrupted()) say(`${complaint}.`);
+    if (opened !== undefined) await closeBackends(opened);
+  };
+  onSignals(letGo);
   try {
+    const server = await opening;
+    const place = { name: NAME, url: server?.url };
+    opened = openBackends(workers === undefined ? backendsOf(backend) : sharedBackendsOf(backend), backend, place);
     const how = workers === undefined ? 'uncached, then through each backend' : 'wanted by several processes at a time';
     say(`${paint('bold', 'Stockpile demo')}: a report for each installed package, ${how}.`);
+    const note = server?.line ?? (backend === 'keyv' ? keyvStore().line : undefined);
+    if (note !== undefined) say(`${note}.`);
     const input = await readInput(process.cwd(), options, SEED, READING_MS, progress);
     say(`${describe(input)}; ${callersOf(options)}, a few packages much in demand.\n`);
-
-    const usable = await emptyBackends(
-      opened,
-      input.packages.map(({ key }) => key),
-    );
-    const isUsable = (name: string): boolean => usable.available.some((one) => one.name === name);
-    let well: boolean;
-    if (workers === undefined) {
-      const compares = backend === undefined && isUsable(SHARED);
-      well = await inOneProcess(usable, input, options, deadline - (compares ? COMPARISON_MS : 0));
-      await closeBackends(opened);
-      if (compares) {
-        say(`\nThe same packages wanted by ${WORKERS} processes at a time, ${callersOf(options)} in each:\n`);
-        well =
-          (await inProcesses(sharedBackendsOf(SHARED).filter(isUsable), WORKERS, input, options, deadline)) && well;
-      }
-    } else {
-      await closeBackends(opened); // the workers open their own
-      const names = usable.available.map(({ name }) => name);
-      well = names.length > 0 && (await inProcesses(names, workers, input, options, deadline));
-    }
-    sayMissing(usable);
-    return well && (backend === undefined || isUsable(backend)) ? 0 : 1;
+    keys = input.packages.map(({ key }) => key);
+    return await run(await emptyBackends(opened, keys), place, input, options, deadline);
   } finally {
-    await closeBackends(opened);
+    await letGo();
   }
+}
+
+async function run(usable: Backends, place: Place, input: Input, options: Options, deadline: number): Promise<number> {
+  const { backend, workers } = options;
+  const isUsable = (name: string): boolean => usable.available.some((one) => one.name === name);
+  let well: boolean;
+  if (workers === undefined) {
+    const compares = backend === undefined && isUsable(SHARED);
+    well = await inOneProcess(usable, input, options, deadline - (compares ? COMPARISON_MS : 0));
+    await closeBackends(usable);
+    if (compares) {
+      say(`\nThe same packages wanted by ${WORKERS} processes at a time, ${callersOf(options)} in each:\n`);
+      const afresh = { ...place, name: `${place.name}-shared` };
+      const both = sharedBackendsOf(SHARED).filter(isUsable);
+      well = (await inProcesses(both, WORKERS, afresh, input, options, deadline)) && well;
+    }
+  } else {
+    await closeBackends(usable); // the workers open their own
+    const names = usable.available.map(({ name }) => name);
+    well = names.length > 0 && (await inProcesses(names, workers, place, input, options, deadline));
+  }
+  sayMissing(usable);
+  if (backend === undefined) sayFurther();
+  return well && (backend === undefined || isUsable(backend)) ? 0 : 1;
 }
 
 async function inOneProcess(
@@ -90,11 +111,12 @@ async function inOneProcess(
 async function inProcesses(
   names: readonly string[],
   processes: number,
+  place: Place,
   input: Input,
   { callers, seconds }: Options,
   deadline: number,
 ): Promise<boolean> {
-  const crew = { processes, callers, segment: `${SEGMENT}-shared` };
+  const crew = { processes, callers, place };
   const outcome = await runProcesses(names, crew, input, seconds, SEED, deadline, progress);
   for (const line of processLines(outcome.runs, style)) say(line);
   say('');
@@ -114,13 +136,15 @@ function sayChecked({ runs, checked, problems }: Outcome, where: string): boolea
   return true;
 }
 
-function sayMissing({ unusable, further }: Backends): void {
+function sayMissing({ unusable, missing }: Backends): void {
   for (const text of unusable) say(`Installed, but not usable here: ${text}.`);
-  if (further.length > 0) {
-    say(
-      `Further backends, as they come out: ${further.join(', ')}; each joins the demo after npm install @stockpile/backend-<name>.`,
-    );
+  if (missing.length > 0) {
+    say(`Not installed: ${missing.join(', ')}; each joins the demo after npm install @stockpile/backend-<name>.`);
   }
+}
+
+function sayFurther(): void {
+  say(`Further ones: npm run demo -- ${NAMED_ONLY.map((name) => `--backend ${name}`).join(', ')}.`);
 }
 
 function callersOf({ workers, callers }: Options): string {
@@ -142,10 +166,9 @@ async function main(): Promise<number> {
     return 0;
   } catch (error) {
     if (isInterrupted()) return 1;
-    const expected = error instanceof UsageError || error instanceof InputError;
-    const text = expected
-      ? error.message
-      : `the demo failed: ${error instanceof Error ? error.message : String(error)}`;
+    const expected = [UsageError, InputError, NoServerError].some((kind) => error instanceof kind);
+    const message = error instanceof Error ? error.message : String(error);
+    const text = expected ? message : `the demo failed: ${message}`;
     process.stderr.write(`${text}\n`);
     return error instanceof UsageError ? 2 : 1;
   }

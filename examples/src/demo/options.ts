@@ -1,6 +1,7 @@
 /** The command line. */
 
 import { parseArgs } from 'node:util';
+import { isShared } from './known.js';
 
 export interface Options {
   /** Only this backend, besides the one it is compared with. */
@@ -22,8 +23,6 @@ export class UsageError extends Error {
 
 /** So many processes show what is shared and what is not. */
 export const WORKERS = 4;
-/** The backend that processes share, with one creator call per key in all of them: asked for by name, it gets several. */
-export const SHARED = 'shm';
 
 const NUMBERS = {
   keys: { from: 1, to: 100_000, whole: true, hint: 'leave it out for all packages' },
@@ -35,10 +34,10 @@ const NUMBERS = {
 export const HELP = `Usage: npm run demo -- [options]
 
 Computes a report (files, bytes, licence, dependency closure, content hash) for each package that is installed in the
-current directory: first without a cache, then through each available backend; and last, where shm is installed, in
-${WORKERS} processes at a time, through shm and through lru. Ends in under a minute.
+current directory: first without a cache, then through each backend that needs no server; and last, where shm is
+installed, in ${WORKERS} processes at a time, through shm and through lru. Ends in under a minute.
 
-  --backend NAME   only this backend, besides the uncached run; shm: in ${WORKERS} processes, next to lru
+  --backend NAME   only this backend, besides the uncached run; shm, redis, memcached: in ${WORKERS} processes, next to lru
   --workers N      in N processes at a time, 1 to 32; a backend that is named then runs without the uncached one
                    (default: one process, then ${WORKERS} as above)
   --keys N         at most N packages, 1 to 100,000 (default: all)
@@ -47,8 +46,12 @@ ${WORKERS} processes at a time, through shm and through lru. Ends in under a min
                    in each process
   --help           this text
 
-Exit code: 0 all reports are identical, 1 one differs, or processes that share shm made more than one creator call for
-a package, or the demo cannot run, 2 wrong options.
+redis and memcached run through the server that REDIS_URL or MEMCACHED_URL names, else through the one at the usual
+port of 127.0.0.1, else through one that is started for the demo where redis-server or memcached is on the PATH. The
+demo touches no keys but its own there, and removes them at its end. keyv runs over a Keyv and its Map.
+
+Exit code: 0 all reports are identical, 1 one differs, or processes that share shm or redis made more than one creator
+call for a package, or the demo cannot run, 2 wrong options, or a wrong URL.
 `;
 
 /** @throws UsageError */
@@ -59,10 +62,15 @@ export function readOptions(args: readonly string[]): Options | 'help' {
   return {
     backend: values.backend,
     keys: readNumber('keys', values.keys) ?? Infinity,
-    workers: readNumber('workers', values.workers) ?? (values.backend === SHARED ? WORKERS : undefined),
+    workers: readNumber('workers', values.workers) ?? defaultWorkers(values.backend),
     callers: readNumber('callers', values.callers) ?? 16,
     seconds: readNumber('seconds', values.seconds) ?? 5,
   };
+}
+
+/** What processes share is shown by several, when it is named. */
+function defaultWorkers(backend: string | undefined): number | undefined {
+  return backend !== undefined && isShared(backend) ? WORKERS : undefined;
 }
 
 function parse(args: readonly string[]) {

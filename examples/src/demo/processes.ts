@@ -1,7 +1,8 @@
 /** The same packages, wanted by several processes at the same time: who computes what? */
 
-import { UNCACHED } from './backends.js';
+import type { Place } from './backends.js';
 import type { Input } from './input.js';
+import { UNCACHED } from './known.js';
 import type { Progress } from './progress.js';
 import { resultOf } from './result.js';
 import type { Run } from './result-table.js';
@@ -13,8 +14,7 @@ export interface Crew {
   readonly processes: number;
   /** Callers in each of them. */
   readonly callers: number;
-  /** The name of the shared segment, for backends that have one. */
-  readonly segment: string;
+  readonly place: Place;
 }
 
 /** For what a worker does besides its run, and for the creators that the end of the run finds at work, ms. */
@@ -50,7 +50,7 @@ export async function runProcesses(
 
 async function runBackend(
   backend: string,
-  { processes, callers, segment }: Crew,
+  { processes, callers, place }: Crew,
   { packages }: Input,
   seed: number,
   limit: number,
@@ -62,7 +62,7 @@ async function runBackend(
   try {
     for (let index = 0; index < processes; index++) workers.push(new WorkerProcess(nameOf(index)));
     // each step waits for all: nobody asks before everybody can, nobody leaves while another still works
-    await Promise.all(workers.map((worker) => worker.ask('open', { backend, segment, packages }, ANSWER_MS)));
+    await Promise.all(workers.map((worker) => worker.ask('open', { backend, place, packages }, ANSWER_MS)));
     const started = performance.now();
     const done = new Array<number>(processes).fill(0);
     const works = await Promise.all(

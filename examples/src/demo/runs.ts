@@ -1,8 +1,9 @@
 /** The same requests to each backend in turn, and whether its answers are right. */
 
-import { type Backend, UNCACHED } from './backends.js';
+import type { Backend } from './backends.js';
 import { differences, readBack } from './check.js';
 import type { Input } from './input.js';
+import { UNCACHED } from './known.js';
 import type { Options } from './options.js';
 import type { Progress } from './progress.js';
 import type { Report } from './report.js';

@@ -8,6 +8,7 @@ import type { Reply, Task, TaskName, Tasks } from './worker-protocol.js';
 const FILE = fileURLToPath(new URL('./worker.js', import.meta.url));
 /** How long a worker may take to leave after the channel has closed, ms. */
 const LEAVE_MS = 3000;
+const alive = new Set<WorkerProcess>();
 
 interface Asked {
   readonly resolve: (answer: Tasks[TaskName]['answer']) => void;
@@ -27,6 +28,7 @@ export class WorkerProcess {
     this.#name = name;
     const child = fork(FILE, { serialization: 'advanced', stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
     this.#child = child;
+    alive.add(this);
     child.on('message', (reply: Reply) => this.#hear(reply));
     this.#ended = new Promise((resolve) => {
       child.once('exit', (code, signal) => {
@@ -54,7 +56,8 @@ export class WorkerProcess {
       const answer = await new Promise<Tasks[TaskName]['answer']>((resolve, reject) => {
         this.#asked = { resolve, reject, onProgress };
         this.#child.send({ name, details } as Task, (error) => {
-          if (error) this.#fail(error.message);
+          // it is going: how it ended says more than that it could not be told
+          if (error) void this.#ended.then(() => this.#fail(error.message));
         });
       });
       return answer as Tasks[N]['answer'];
@@ -69,6 +72,7 @@ export class WorkerProcess {
     const timer = setTimeout(() => this.#child.kill('SIGKILL'), LEAVE_MS);
     await this.#ended;
     clearTimeout(timer);
+    alive.delete(this);
   }
 
   #hear(reply: Reply): void {
@@ -81,4 +85,9 @@ export class WorkerProcess {
     this.#failure ??= new Error(`${this.#name}: ${what}`);
     this.#asked?.reject(this.#failure);
   }
+}
+
+/** Ends all that are alive: from then on nobody stores anything. */
+export async function endWorkers(): Promise<void> {
+  await Promise.all([...alive].map((worker) => worker.end()));
 }

@@ -1,5 +1,6 @@
 /** What the demo asks of a worker process, and what it hears back: over IPC, one task at a time. */
 
+import type { Place } from './backends.js';
 import type { InstalledPackage } from './packages.js';
 import type { Report } from './report.js';
 import type { Work } from './workload.js';
@@ -8,7 +9,7 @@ import type { Work } from './workload.js';
 export interface Tasks {
   /** Configure the region. */
   open: {
-    details: { readonly backend: string; readonly segment: string; readonly packages: readonly InstalledPackage[] };
+    details: { readonly backend: string; readonly place: Place; readonly packages: readonly InstalledPackage[] };
     answer: undefined;
   };
   /** Ask for the packages: `requests` times, in a sequence of your own, and for each at least once. */

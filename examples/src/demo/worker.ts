@@ -18,7 +18,7 @@ let answers: Work['answers'] = new Map();
 async function perform(task: Task): Promise<Tasks[Task['name']]['answer']> {
   if (task.name === 'open') {
     packages = task.details.packages;
-    region = openRegion(task.details.backend, task.details.segment);
+    region = openRegion(task.details.backend, task.details.place);
     return;
   }
   if (region === undefined) throw new Error(`'${task.name}' before 'open'`);
