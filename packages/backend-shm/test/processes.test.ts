@@ -3,13 +3,15 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { Segment, ShardBusyError, type ShmArguments, type ShmBackend } from '@stockpile/backend-shm';
 import { createRegion, NO_VALUE, type Region } from '@stockpile/core';
-import { killPeers, type Peer, startPeers } from './helpers/peers.js';
+import { killPeers, Peer } from '@stockpile/servers';
 import { closeAll, closing, freshName } from './helpers/segments.js';
 
 afterEach(async () => {
   await killPeers();
   await closeAll();
 });
+
+const PEER = new URL('./fixtures/peer.mjs', import.meta.url);
 
 /** A region of this process, and as many peers on the same segment as are asked for. */
 async function setUp(
@@ -20,7 +22,7 @@ async function setUp(
   const args: ShmArguments = { segment: freshName(), size: '4M', lifetime: 'processes', ...options };
   const segment = closing(Segment.open({ name: args.segment, size: args.size, lifetime: 'processes' }));
   const region = closing(createRegion({ name: 'shared' }).configure('shm', { ...configuration, arguments: args }));
-  const peers = await startPeers(count);
+  const peers = await Promise.all(Array.from({ length: count }, () => Peer.start(PEER)));
   await Promise.all(peers.map((peer) => peer.call('open', args, configuration)));
   return { region, peers, segment };
 }
