@@ -18,7 +18,7 @@
 import type { CachedValue, Metadata } from './cached-value.js';
 import { show } from './duration.js';
 import { SerializationError } from './errors.js';
-import { asBuffer, type Serializer } from './serializer.js';
+import { asBuffer, deserializeFrom, type Serializer } from './serializer.js';
 
 const VERSION = 0xa1;
 const HEADER_BYTES = 14;
@@ -92,7 +92,7 @@ export function decode(input: Uint8Array, serializer: Serializer): DecodedValue 
   if (at + size !== bytes.length || !Number.isFinite(createdAt) || (isCounter && size !== COUNTER_BYTES)) {
     throw new SerializationError(`the entry of ${bytes.length} bytes is torn`);
   }
-  const value = isCounter ? bytes.readDoubleLE(at) : serializer.deserialize(bytes.subarray(at));
+  const value = isCounter ? bytes.readDoubleLE(at) : deserializeFrom(bytes, at, serializer);
   return new DecodedValue(value, metadata, input);
 }
 

@@ -3,6 +3,7 @@
 import { type Awaitable, attempt, isPromise } from './awaitable.js';
 import type { CacheBackend } from './backend.js';
 import { withDeadline } from './deadline.js';
+import { Deadlines } from './deadlines.js';
 import {
   BackendTimeoutError,
   CapabilityError,
@@ -30,6 +31,7 @@ export class GuardedBackend {
   readonly stats: Stats;
   readonly failOpen: boolean;
   readonly #timeout: number;
+  readonly #deadlines = new Deadlines();
   #warned = false;
 
   constructor(
@@ -75,9 +77,12 @@ export class GuardedBackend {
   }
 
   #bounded<T>(answer: PromiseLike<T>, operation: string, key: string | undefined): Promise<T> {
-    return withDeadline(answer, this.#timeout, () => this.#late(operation)).catch((error) => {
-      throw this.failure(error, operation, key);
-    });
+    return this.#deadlines.bound(
+      answer,
+      performance.now() + this.#timeout,
+      () => this.#late(operation),
+      (error) => this.failure(error, operation, key),
+    );
   }
 
   #late(operation: string): BackendTimeoutError {

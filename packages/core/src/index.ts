@@ -19,6 +19,7 @@ export { type Clock, systemClock } from './clock.js';
 export { cloneValue } from './clone.js';
 export type { Creator, CreatorContext } from './creator.js';
 export { withDeadline } from './deadline.js';
+export { Deadlines } from './deadlines.js';
 export { type ByteSize, type Duration, parseByteSize, parseDuration, show } from './duration.js';
 export { isCounterForm } from './envelope.js';
 export * from './errors.js';

@@ -66,33 +66,7 @@ export const structuredSerializer: Serializer = {
     }
   },
   deserialize(input) {
-    const bytes = asBuffer(input);
-    switch (bytes[0]) {
-      case V8:
-        return v8Deserialize(bytes);
-      case TAG.views:
-        return v8Deserialize(new Uint8Array(bytes.subarray(1)));
-      case TAG.undefined:
-        return undefined;
-      case TAG.null:
-        return null;
-      case TAG.true:
-        return true;
-      case TAG.false:
-        return false;
-      case TAG.number:
-        return bytes.readDoubleLE(1);
-      case TAG.utf8:
-        return bytes.toString('utf8', 1);
-      case TAG.latin1:
-        return bytes.toString('latin1', 1);
-      case TAG.bytes:
-        return new Uint8Array(bytes.subarray(1));
-      case TAG.buffer:
-        return Buffer.from(bytes.subarray(1));
-      default:
-        throw new SerializationError(`unknown tag ${bytes[0]} at the start of a structured payload`);
-    }
+    return readStructured(asBuffer(input), 0);
   },
 };
 
@@ -109,9 +83,45 @@ export const jsonSerializer: Serializer = {
   },
 };
 
+/** What `serializer` makes of the bytes from `at` on. */
+export function deserializeFrom(bytes: Buffer, at: number, serializer: Serializer): unknown {
+  return serializer === structuredSerializer ? readStructured(bytes, at) : serializer.deserialize(bytes.subarray(at));
+}
+
 /** The same bytes as a Buffer, not copied. */
 export function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+/** The value whose bytes begin at `at`: by itself, so that the bytes of a text need no view of their own. */
+function readStructured(bytes: Buffer, at: number): unknown {
+  const start = at + 1;
+  switch (bytes[at]) {
+    case V8:
+      return v8Deserialize(bytes.subarray(at));
+    case TAG.views:
+      return v8Deserialize(new Uint8Array(bytes.subarray(start)));
+    case TAG.undefined:
+      return undefined;
+    case TAG.null:
+      return null;
+    case TAG.true:
+      return true;
+    case TAG.false:
+      return false;
+    case TAG.number:
+      return bytes.readDoubleLE(start);
+    case TAG.utf8:
+      return bytes.toString('utf8', start);
+    case TAG.latin1:
+      return bytes.toString('latin1', start);
+    case TAG.bytes:
+      return new Uint8Array(bytes.subarray(start));
+    case TAG.buffer:
+      return Buffer.from(bytes.subarray(start));
+    default:
+      throw new SerializationError(`unknown tag ${bytes[at]} at the start of a structured payload`);
+  }
 }
 
 function serializeText(text: string): Uint8Array {
