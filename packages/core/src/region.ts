@@ -1,6 +1,6 @@
 /** The region: what applications talk to. Over 300 lines, since each method carries its documentation. */
 
-import { type Awaitable, attempt } from './awaitable.js';
+import { type Awaitable, attempt, promised } from './awaitable.js';
 import type { CacheBackend, Capability } from './backend.js';
 import type { NoValue } from './cached-value.js';
 import { systemClock } from './clock.js';
@@ -195,8 +195,8 @@ export class Region<V = unknown> implements AsyncDisposable {
   }
 
   /** The fresh value, else `NO_VALUE`; never creates. */
-  async get(key: string, options?: GetOptions): Promise<V | NoValue> {
-    return operations.get(this.#configured(), key, options) as Promise<V | NoValue>;
+  get(key: string, options?: GetOptions): Promise<V | NoValue> {
+    return promised(() => operations.get(this.#configured(), key, options) as Awaitable<V | NoValue>);
   }
 
   /** The value with its state, also while stale within grace; `NO_VALUE` if there is nothing to serve. */
@@ -205,8 +205,8 @@ export class Region<V = unknown> implements AsyncDisposable {
   }
 
   /** Aligned with `keys` (any iterable), duplicates kept, `NO_VALUE` in the holes. One read of the backend. */
-  async getMulti(keys: Iterable<string>, options?: GetOptions): Promise<(V | NoValue)[]> {
-    return operations.getMulti(this.#configured(), keys, options) as Promise<(V | NoValue)[]>;
+  getMulti(keys: Iterable<string>, options?: GetOptions): Promise<(V | NoValue)[]> {
+    return promised(() => operations.getMulti(this.#configured(), keys, options) as Awaitable<(V | NoValue)[]>);
   }
 
   /** @throws SerializationError, ValueTooLargeError: the old value stays. */
