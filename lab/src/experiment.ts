@@ -6,6 +6,8 @@ export interface Outcome {
   readonly summary?: string;
   /** Line by line; printed where something failed. */
   readonly details: readonly string[];
+  /** Printed in any case: what was measured, in Markdown. */
+  readonly table?: readonly string[];
 }
 
 export interface RunOptions {
@@ -19,5 +21,7 @@ export interface RunOptions {
 export interface Experiment {
   readonly name: string;
   readonly describe: string;
+  /** It works on cache servers; else, on the shared-memory engine. */
+  readonly onServers?: boolean;
   run(options: RunOptions): Promise<Outcome>;
 }

@@ -1,12 +1,12 @@
-/** `npm run lab`: injects what may happen to the shared-memory engine, and looks at what comes of it. */
+/** `npm run lab`: injects what may happen to the shared-memory engine and to cache servers, and looks at what comes of it. */
 
 import { existsSync, readdirSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import type { Experiment } from './experiment.js';
+import type { Experiment, Outcome } from './experiment.js';
 
 const USAGE = `npm run lab -- [options]
   --short        a sample of each experiment, for CI
-  --only NAME    only these experiments, separated by commas; native or node: all of the kind
+  --only NAME    only these experiments, separated by commas; native, node or servers: all of the kind
   --seconds N    how long each one works, where that makes sense for it
   --verbose      print what they say meanwhile
   --list         say what there is`;
@@ -52,17 +52,18 @@ async function findExperiments(): Promise<Experiment[]> {
     const { experiment } = (await import(new URL(file, folder).href)) as { experiment: Experiment };
     found.push(experiment);
   }
-  return [...found.filter((one) => !isOfNode(one)), ...found.filter(isOfNode)];
+  return ['native', 'node', 'servers'].flatMap((kind) => found.filter((one) => kindOf(one) === kind));
 }
 
-function isOfNode({ name }: Experiment): boolean {
-  return name.startsWith('node-');
+function kindOf({ name, onServers = false }: Experiment): string {
+  if (onServers) return 'servers';
+  return name.startsWith('node-') ? 'node' : 'native';
 }
 
 function choose(all: readonly Experiment[], only: string | undefined): readonly Experiment[] {
   if (only === undefined) return all;
   return only.split(',').flatMap((name) => {
-    const chosen = all.filter((one) => one.name === name || name === (isOfNode(one) ? 'node' : 'native'));
+    const chosen = all.filter((one) => one.name === name || kindOf(one) === name);
     return chosen.length > 0 ? chosen : complain(`--only: there is no experiment '${name}'`);
   });
 }
@@ -73,18 +74,22 @@ async function runAll(chosen: readonly Experiment[]): Promise<void> {
     const began = performance.now();
     const said: string[] = [];
     const log = (line: string): void => void (options.verbose ? console.log(`    ${line}`) : said.push(line));
-    const { verdict, summary, details } = await experiment
-      .run({ short: options.short, seconds: options.seconds, log })
-      .catch((error) => ({
-        verdict: 'fail' as const,
-        summary: 'it broke off',
-        details: [String(error?.stack ?? error)],
-      }));
+    const {
+      verdict,
+      summary,
+      details,
+      table = [],
+    }: Outcome = await experiment.run({ short: options.short, seconds: options.seconds, log }).catch((error) => ({
+      verdict: 'fail' as const,
+      summary: 'it broke off',
+      details: [String(error?.stack ?? error)],
+    }));
     count[verdict]++;
     const seconds = `${((performance.now() - began) / 1000).toFixed(1)} s`;
     const what = summary ?? `${experiment.describe} | ${details.filter((line) => line.startsWith('ok')).length} checks`;
     const word = { pass: 'passed', fail: 'FAILED', skipped: 'skipped' }[verdict];
     console.log(`${word.padEnd(8)} ${experiment.name.padEnd(18)} ${seconds.padStart(7)} | ${what}`);
+    for (const line of table) console.log(line);
     if (verdict !== 'fail') continue;
     for (const line of details) console.log(`    ${line}`);
     for (const line of said.filter((line) => !details.includes(line)).slice(-40)) console.log(`    ${line}`);

@@ -50,7 +50,8 @@ const PATIENCE_MS = 20_000;
 
 export class Child {
   readonly ended: Promise<End>;
-  /** What it wrote to stderr. */
+  /** What it wrote there. */
+  stdout = '';
   stderr = '';
   readonly #process: ChildProcess;
   readonly #messages: Message[] = [];
@@ -63,7 +64,7 @@ export class Child {
     const { args = [], execArgv = [], through = [], uid, wait = true } = options;
     const path = fileURLToPath(new URL(`${script}.js`, import.meta.url));
     const [command = process.execPath, ...rest] = [...through, process.execPath, ...execArgv, path, ...args];
-    const spawnOptions: SpawnOptions = { stdio: ['ignore', 'ignore', 'pipe', 'ipc'], serialization: 'advanced' };
+    const spawnOptions: SpawnOptions = { stdio: ['ignore', 'pipe', 'pipe', 'ipc'], serialization: 'advanced' };
     const child = new Child(
       spawn(command, rest, uid === undefined ? spawnOptions : { ...spawnOptions, uid, gid: uid }),
     );
@@ -73,6 +74,9 @@ export class Child {
 
   private constructor(child: ChildProcess) {
     this.#process = child;
+    child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+      this.stdout += text;
+    });
     child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       this.stderr += text;
     });

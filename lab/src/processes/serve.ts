@@ -8,8 +8,11 @@ interface Request {
   readonly args: readonly unknown[];
 }
 
-/** Answers calls, and says that it is ready. The process ends when the experiment does. */
-export function serve(calls: Calls): void {
+/**
+ * Answers calls, and says that it is ready. The process ends when the experiment does, or lets it go; if `endsItself`
+ * says so then, only once nothing keeps it.
+ */
+export function serve(calls: Calls, endsItself: () => boolean = () => false): void {
   process.on('message', async ({ id, call, args }: Request) => {
     try {
       const work = calls[call] as ((...args: readonly unknown[]) => unknown) | undefined;
@@ -20,7 +23,9 @@ export function serve(calls: Calls): void {
       answer({ id, error: { name, code, message } });
     }
   });
-  process.on('disconnect', () => process.exit(0));
+  process.on('disconnect', () => {
+    if (!endsItself()) process.exit(0);
+  });
   tell('ready');
 }
 
