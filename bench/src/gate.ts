@@ -113,7 +113,8 @@ export const SUBJECTS: readonly Subject[] = [
   },
 ];
 
-function ours(name: string, open: (ttlMs: number) => Region<object>): Subject {
+/** A region under test, which claims all types. */
+export function ours(name: string, open: (ttlMs: number) => Region<object>): Subject {
   return {
     name,
     claimsTypes: true,

@@ -51,6 +51,60 @@ export function awaitedTextReads(
   return compile(operation, inputs, [], 'await', `if (answer.length !== ${length}) wrong++`);
 }
 
+/** What some clients put around a value. */
+interface Boxed {
+  readonly value: Text | null;
+}
+
+/** The same, of a client that answers so. */
+export function awaitedBoxedReads(
+  operation: (key: string, i: number) => Promise<Boxed>,
+  inputs: readonly string[],
+  length: number,
+): Batch {
+  return compile(operation, inputs, [], 'await', `if (answer.value.length !== ${length}) wrong++`);
+}
+
+type Texts = readonly (Text | symbol | null)[];
+
+/** Calls for 100 keys that answer with all texts, or bytes, of `length`; the last is checked. */
+export function awaitedMultiTextReads(
+  operation: (keys: readonly string[], i: number) => Promise<Texts>,
+  inputs: readonly (readonly string[])[],
+  length: number,
+): Batch {
+  return compile(operation, inputs, [], 'await', `if (answer[${SLICE - 1}].length !== ${length}) wrong++`);
+}
+
+/** The same for calls for one key each that are under way together. */
+export function atOnce(
+  operation: (key: string) => Promise<Text | symbol | null>,
+  inputs: readonly (readonly string[])[],
+  length: number,
+): Batch {
+  return awaitedMultiTextReads((some) => Promise.all(some.map((key) => operation(key))), inputs, length);
+}
+
+/** The same, of a client that answers with values in boxes. */
+export function boxedAtOnce(
+  operation: (key: string) => Promise<Boxed>,
+  inputs: readonly (readonly string[])[],
+  length: number,
+): Batch {
+  return compile(
+    (some: readonly string[]) => Promise.all(some.map((key) => operation(key))),
+    inputs,
+    [],
+    'await',
+    `if (answer[${SLICE - 1}].value.length !== ${length}) wrong++`,
+  );
+}
+
+/** Calls for the keys of a slice whose answer says nothing. */
+export function awaitedMultiWrites(operation: (slice: number) => Promise<unknown>): Batch {
+  return compile((_: unknown, i: number) => operation(i), slices, [], 'await', 'if (answer === ids) wrong++');
+}
+
 /** Calls that answer with true, or with a number above 0. */
 export function writes(operation: (key: string, i: number) => boolean | number, inputs: readonly string[]): Batch {
   return compile(operation, inputs, [], '', 'if (!answer) wrong++');

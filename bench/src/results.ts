@@ -6,7 +6,7 @@ import type { GateResult } from './gate.js';
 import { GROUPS, type Group } from './groups/index.js';
 import { ratios, type Spread, spread } from './harness.js';
 import { PEERS, versionOf } from './peers.js';
-import { serverVersions } from './shm/servers.js';
+import { serverVersions } from './servers/start.js';
 
 export interface Results {
   readonly date: string;

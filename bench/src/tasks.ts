@@ -1,10 +1,11 @@
 /** What runs in processes of its own: each comparison, so that none inherits what another has taught V8 or left in the heap. */
 
 import { fork } from 'node:child_process';
-import { type GateResult, runGate } from './gate.js';
+import { type GateResult, runGate, SUBJECTS } from './gate.js';
 import { GROUPS, type Group } from './groups/index.js';
 import { measure, type Rounds, type Settings, Skip } from './harness.js';
 import { bytesPerEntry, type Holder, type ValueKind } from './heap.js';
+import { serverSubjects } from './servers/subjects.js';
 
 /** The numbers of a comparison, or why there are none. */
 export type GroupRun = { readonly rounds: Rounds } | { readonly skipped: string };
@@ -18,7 +19,7 @@ interface Tasks {
 export type Task = keyof Tasks;
 
 export const tasks: { readonly [T in Task]: (input: Tasks[T]['input']) => Promise<Tasks[T]['result']> } = {
-  gate: () => runGate(),
+  gate: async () => runGate([...SUBJECTS, ...(await serverSubjects())]),
   group: ({ group, settings, failed }) => runGroup(GROUPS[group] as Group, settings, failed),
   heap: async ({ holder, kind }) => bytesPerEntry(holder, kind),
 };

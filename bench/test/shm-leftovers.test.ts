@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterEach, expect, test } from '@jest/globals';
 import { Skip } from '../src/harness.js';
-import { startMemcached, startRedis } from '../src/shm/servers.js';
+import { startMemcached, startRedis } from '../src/servers/start.js';
 
 const WORKER = fileURLToPath(new URL('../dist/worker.js', import.meta.url));
 const SETTINGS = { rounds: 3, sideMs: 10_000, warmMs: 20 };

@@ -3,12 +3,15 @@
 import type { Contender, Rounds, Settings } from '../harness.js';
 import { awaitedGet } from './awaited-get.js';
 import { getOrCreate } from './get-or-create.js';
+import { keyvGet } from './keyv.js';
 import { lru } from './lru.js';
 import { manyRegions } from './many-regions.js';
+import { memcachedConcurrent, memcachedGet, memcachedMulti } from './memcached.js';
 import { misses } from './misses.js';
 import { multi } from './multi.js';
 import { pickle } from './pickle.js';
 import { proxies } from './proxies.js';
+import { redisConcurrent, redisGet, redisMulti, redisSetMulti } from './redis.js';
 import { shmGetOrCreate } from './shm-get-or-create.js';
 import { shmHotGet } from './shm-hot-get.js';
 import { shmMemory } from './shm-memory.js';
@@ -68,4 +71,12 @@ export const GROUPS: Readonly<Record<string, Group>> = {
   'shm-system-calls': shmSystemCalls,
   'shm-traces': shmTraces,
   'shm-memory': shmMemory,
+  'redis-get': redisGet,
+  'redis-concurrent': redisConcurrent,
+  'redis-multi': redisMulti,
+  'redis-set-multi': redisSetMulti,
+  'memcached-get': memcachedGet,
+  'memcached-concurrent': memcachedConcurrent,
+  'memcached-multi': memcachedMulti,
+  'keyv-get': keyvGet,
 };

@@ -1,15 +1,14 @@
-/// <reference path="../shm/memjs.d.ts" />
 /** A text of 100 characters, asked for one after another: shared memory, and the cache servers of this machine. */
 
 import type { Region } from '@stockpile/core';
 import { Redis } from 'ioredis';
-import memjs from 'memjs';
 import type { Contender } from '../harness.js';
 import { awaitedTextReads } from '../loops.js';
+import memjs from '../servers/memjs.js';
+import { startMemcached, startRedis } from '../servers/start.js';
 import { LENGTH, textOf } from '../shm/entries.js';
 import { shmRegion } from '../shm/regions.js';
 import { temporarySegment } from '../shm/segments.js';
-import { startMemcached, startRedis } from '../shm/servers.js';
 import { keys } from '../workload.js';
 import type { TimedGroup } from './index.js';
 

@@ -7,8 +7,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { atExit } from '../at-exit.js';
 import { type Rounds, Skip } from '../harness.js';
+import { onPath } from '../servers/start.js';
 import { segmentName, temporarySegment } from '../shm/segments.js';
-import { onPath } from '../shm/servers.js';
 import { type Phase, phasesIn } from '../shm/strace.js';
 import type { CountedGroup } from './index.js';
 
