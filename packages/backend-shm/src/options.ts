@@ -6,14 +6,16 @@ import { isAbsolute, join } from 'node:path';
 import {
   type BackendContext,
   type ByteSize,
+  checkObject,
   type Duration,
   parseByteSize,
   parseDuration,
+  refuseMisspelt,
+  refuseUnknown,
   show,
   systemClock,
   ValidationError,
 } from '@stockpile/core';
-import { checkObject, refuseMisspelt, refuseUnknown } from './names.js';
 import type { NearCacheSettings } from './near-cache.js';
 import { DEFAULT_DIR } from './open-error.js';
 

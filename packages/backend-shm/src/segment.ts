@@ -1,11 +1,10 @@
 /** The engine itself, for those who want it without a region: a synchronous store of texts, bytes and numbers. */
 
 import { types } from 'node:util';
-import { type Duration, parseDuration, show, ValidationError } from '@stockpile/core';
+import { checkObject, type Duration, parseDuration, show, ValidationError } from '@stockpile/core';
 import { type Attachment, attach, detach } from './attachment.js';
 import { SegmentError } from './errors.js';
 import { loadNative } from './load-native.js';
-import { checkObject } from './names.js';
 import { IF, META, type NativeSegment, Rc } from './native.js';
 import { DEFAULT_DIR, openError } from './open-error.js';
 import { directoryIn, nameOf, pathOf, type SegmentOptions, type SegmentSettings, segmentOptions } from './options.js';

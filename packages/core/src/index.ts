@@ -59,6 +59,7 @@ export type { KeysOptions, WaitForOptions } from './key-watch.js';
 export { Failures } from './multi.js';
 export type { MultiAnswer, MultiCreator, MultiCreatorContext } from './multi-creator.js';
 export { type AcquireOptions, type CacheMutex, LocalLocks, MAX_TIMER_MS } from './mutex.js';
+export { checkObject, refuseMisspelt, refuseUnknown } from './names.js';
 export { NullBackend } from './null-backend.js';
 export type { IncrementOptions, Items } from './operations.js';
 export type {

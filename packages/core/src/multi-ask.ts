@@ -17,6 +17,8 @@ export interface Question {
   mutex: CacheMutex | undefined;
   /** Whether the statistics have it. */
   counted: boolean;
+  /** The backend failed when it was read first. */
+  unread: boolean;
 }
 
 /** The values of the call so far. Each key is counted once, by how it is first dealt with. */
@@ -45,7 +47,7 @@ export class Answers {
   #count(ask: Question, as: 'hit' | 'stale' | 'miss'): void {
     if (ask.counted) return;
     ask.counted = true;
-    if (as === 'miss') this.stats.miss(ask.key, missReason(ask.state));
+    if (as === 'miss') this.stats.miss(ask.key, ask.unread ? 'unavailable' : missReason(ask.state));
     else this.stats[as](ask.key);
   }
 }
@@ -80,6 +82,7 @@ export function newAsk(key: string, stored: string): Ask {
     gaveUp: false,
     down: false,
     counted: false,
+    unread: false,
   };
 }
 

@@ -8,6 +8,7 @@ import type { EarlyRefresh } from './freshness.js';
 import type { FunctionKeyGenerator } from './function-key.js';
 import type { RegionInvalidator } from './invalidation.js';
 import type { KeyMangler } from './key.js';
+import { refuseMisspelt } from './names.js';
 import type { ProxyLike } from './proxy.js';
 import type { Serializer } from './serializer.js';
 
@@ -171,6 +172,52 @@ export function planOf<V>(options: GetOrCreateOptions<V>, defaults: Plan = DEFAU
     creatorTimeout: optionalMs(options.creatorTimeout, 'creatorTimeout') ?? defaults.creatorTimeout,
     signal: checkSignal(options.signal),
   };
+}
+
+const CONFIGURE_OPTIONS = Object.keys({
+  expirationTime: 0,
+  grace: 0,
+  arguments: 0,
+  wrap: 0,
+  regionInvalidator: 0,
+  replaceExistingBackend: 0,
+  failOpen: 0,
+  timeout: 0,
+  shouldCache: 0,
+  stale: 0,
+  background: 0,
+  serveStaleOnError: 0,
+  errorTtl: 0,
+  earlyRefresh: 0,
+  lockTimeout: 0,
+  onLockTimeout: 0,
+  creatorTimeout: 0,
+} satisfies Record<keyof ConfigureOptions, 0>);
+/** What belongs to the backend. */
+const ARGUMENTS = ['url', 'host', 'port', 'client', 'store', 'segment', 'size', 'maxItems', 'maxBytes'];
+const ELSEWHERE = {
+  ...Object.fromEntries(ARGUMENTS.map((name) => [name, `arguments: { ${name} }`])),
+  args: 'arguments',
+  namespace: 'createRegion({ namespace })',
+  serializer: 'createRegion({ serializer })',
+};
+const REGION_OPTIONS = Object.keys({
+  name: 0,
+  namespace: 0,
+  keyMangler: 0,
+  serializer: 0,
+  functionKeyGenerator: 0,
+  clock: 0,
+} satisfies Record<keyof RegionOptions, 0>);
+const OF_CONFIGURE = Object.fromEntries(CONFIGURE_OPTIONS.map((name) => [name, `configure(…, { ${name} })`]));
+
+/** Refuses names that can only be misspelt or misplaced: ignored, they would cache for ever, or elsewhere. */
+export function checkConfigureNames(options: object): void {
+  refuseMisspelt(options, CONFIGURE_OPTIONS, ELSEWHERE, 'configure');
+}
+
+export function checkRegionNames(options: object): void {
+  refuseMisspelt(options, REGION_OPTIONS, OF_CONFIGURE, 'createRegion');
 }
 
 /** ms of an option that may be left out. `null` is not leaving it out. */

@@ -112,7 +112,11 @@ class MultiRead {
       core.serveAnyway(error);
       const { keys, found: others } = error as StockpileError;
       const failed = others && keys && new Set(keys);
-      for (const ask of open) ask.down ||= failed?.has(ask.key) ?? true;
+      for (const ask of open) {
+        if (!(failed?.has(ask.key) ?? true)) continue;
+        ask.down = true;
+        ask.unread = true;
+      }
       found = open.map((ask, i) => (ask.down ? NO_VALUE : (others?.[i] as Found)));
     }
     for (const [i, ask] of open.entries()) {

@@ -48,7 +48,21 @@ export function readThroughSync(
     found === undefined,
   );
   return read
-    .run([{ key, stored, seen, state, claim: new Claim(core.flights), mutex: undefined, counted: false }], writes)
+    .run(
+      [
+        {
+          key,
+          stored,
+          seen,
+          state,
+          claim: new Claim(core.flights),
+          mutex: undefined,
+          counted: false,
+          unread: found === undefined,
+        },
+      ],
+      writes,
+    )
     .get(key);
 }
 
@@ -118,6 +132,7 @@ class SyncRead {
         claim: new Claim(core.flights),
         mutex: undefined,
         counted: false,
+        unread: found === undefined,
       };
     });
   }

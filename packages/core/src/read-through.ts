@@ -77,6 +77,7 @@ async function proceed(
   state: Exclude<Freshness, 'fresh'>,
 ): Promise<unknown> {
   const { key, stored, plan, seen } = request;
+  const reason = request.down ? 'unavailable' : missReason(state);
   const serve = (): unknown => {
     if (state === 'early') core.stats.hit(key);
     else core.stats.stale(key);
@@ -93,11 +94,11 @@ async function proceed(
     outcome = await wait(core, { ...request, patience });
   } catch (error) {
     if (servesOnError(state, plan) && !plan.signal?.aborted) return serve();
-    core.stats.miss(key, missReason(state));
+    core.stats.miss(key, reason);
     throw error;
   }
   if (outcome === BUSY) return serve();
-  core.stats.miss(key, missReason(state));
+  core.stats.miss(key, reason);
   return outcome;
 }
 

@@ -34,8 +34,10 @@ import * as operations from './operations.js';
 import {
   type ConfigureOptions,
   checkBoolean,
+  checkConfigureNames,
   checkFunction,
   checkOptions,
+  checkRegionNames,
   type Entry,
   type GetOptions,
   type GetOrCreateOptions,
@@ -84,6 +86,7 @@ export class Region<V = unknown> implements AsyncDisposable {
 
   constructor(options: RegionOptions = {}) {
     checkOptions(options);
+    checkRegionNames(options);
     const { name = 'default', namespace = name, clock = systemClock, serializer = structuredSerializer } = options;
     for (const [option, text] of Object.entries({ name, namespace })) {
       if (typeof text !== 'string' || !text.isWellFormed())
@@ -117,6 +120,7 @@ export class Region<V = unknown> implements AsyncDisposable {
   configure<N extends string>(backend: N | object, options: ConfigureOptions<V, N> = {}): this {
     if (this.#closing) throw this.#unusable();
     checkOptions(options);
+    checkConfigureNames(options);
     if (this.#core && !checkBoolean(options.replaceExistingBackend ?? false, 'replaceExistingBackend')) {
       throw new RegionAlreadyConfiguredError(
         `region '${this.name}' is configured with '${this.#core.backend.name}' already; to change it, pass replaceExistingBackend: true`,

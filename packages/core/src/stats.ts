@@ -3,8 +3,11 @@
 import { channel, tracingChannel } from 'node:diagnostics_channel';
 import type { ServerState } from './circuit-breaker.js';
 
-/** Why there was nothing to serve. `expired`: beyond grace. `unreadable`: torn, foreign or of another version. */
-export type MissReason = 'absent' | 'stale' | 'expired' | 'invalidated' | 'unreadable';
+/**
+ * Why there was nothing to serve. `expired`: beyond grace. `unavailable`: the backend could not be read. `unreadable`: torn,
+ * foreign or of another version.
+ */
+export type MissReason = 'absent' | 'stale' | 'expired' | 'invalidated' | 'unavailable' | 'unreadable';
 
 /** `region.stats()`: counts since the region was made. hits + staleHits + misses = values asked for. */
 export interface RegionStats {
@@ -68,7 +71,14 @@ export class Stats {
     waits: 0,
     errors: 0,
   };
-  readonly #reasons: Record<MissReason, number> = { absent: 0, stale: 0, expired: 0, invalidated: 0, unreadable: 0 };
+  readonly #reasons: Record<MissReason, number> = {
+    absent: 0,
+    stale: 0,
+    expired: 0,
+    invalidated: 0,
+    unavailable: 0,
+    unreadable: 0,
+  };
 
   constructor(private readonly region: string) {}
 

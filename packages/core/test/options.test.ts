@@ -58,4 +58,26 @@ describe('options of a region', () => {
     );
     expect(region.isConfigured).toBe(false);
   });
+
+  test.each([
+    [{ url: 'redis://cache' }, 'arguments: { url }'],
+    [{ failopen: true }, 'failOpen'],
+    [{ timout: 100 }, 'timeout'],
+    [{ args: {} }, 'arguments'],
+    [{ namespace: 'users' }, 'createRegion({ namespace })'],
+  ])('4: configure with %p is refused, and told what is meant', (options, meant) => {
+    const region = createRegion();
+    expect(() => region.configure('memory', options as never)).toThrow(`is it '${meant}'?`);
+    expect(region.isConfigured).toBe(false);
+  });
+
+  test('1: createRegion({ expirationTime }) is refused: without its configure it would cache for ever', () => {
+    const options = { expirationTime: '5m' } as RegionOptions;
+    expect(() => createRegion(options)).toThrow("is it 'configure(…, { expirationTime })'?");
+  });
+
+  test('1: what is undefined is not given, and names that are near to nothing are left alone', () => {
+    const region = createRegion({ comment: 'of ours', expirationTime: undefined } as RegionOptions);
+    expect(region.configure('memory', { url: undefined, comment: 1 } as never).isConfigured).toBe(true);
+  });
 });

@@ -37,7 +37,10 @@ describe('getOrCreateMulti', () => {
     expect(await region.getOrCreateMulti(['a', 'x', 'b'], creator)).toEqual(['stored', 'made x', 'made b']);
     expect(creator.mock.calls.map(([keys]) => keys)).toEqual([['x', 'b']]);
     expect(await region.get('b')).toBe('made b');
-    expect(region.stats()).toMatchObject({ hits: 2, misses: 2, creations: 1 });
+    const missReasons = { absent: 1, unavailable: 1 };
+    expect(region.stats()).toMatchObject({ hits: 2, misses: 2, missReasons, creations: 1 });
+    expect(await region.getOrCreate('x', () => 'made')).toBe('made');
+    expect(region.stats().missReasons).toMatchObject({ absent: 1, unavailable: 2 });
   });
 
   test('with failOpen: false is rejected, naming the keys', async () => {

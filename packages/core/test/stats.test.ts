@@ -9,7 +9,7 @@ const NOTHING: RegionStats = {
   hits: 0,
   staleHits: 0,
   misses: 0,
-  missReasons: { absent: 0, stale: 0, expired: 0, invalidated: 0, unreadable: 0 },
+  missReasons: { absent: 0, stale: 0, expired: 0, invalidated: 0, unavailable: 0, unreadable: 0 },
   creations: 0,
   creationTime: 0,
   creationErrors: 0,
@@ -94,7 +94,7 @@ describe.each(VARIANTS)('stats() of %s over %s', (_face, backend, of) => {
     await operations.invalidate();
     await operations.get('old');
     const { misses, missReasons } = region.stats();
-    expect(missReasons).toEqual({ absent: 1, stale: 2, expired: 1, invalidated: 1, unreadable: 0 });
+    expect(missReasons).toEqual({ absent: 1, stale: 2, expired: 1, invalidated: 1, unavailable: 0, unreadable: 0 });
     expect(misses).toBe(5);
   });
 

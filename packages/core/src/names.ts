@@ -1,6 +1,7 @@
 /** Whether options are an object, and their names those that are known. */
 
-import { show, ValidationError } from '@stockpile/core';
+import { show } from './duration.js';
+import { ValidationError } from './errors.js';
 
 /** Anything else would be ignored in silence, such as a bare ttl. */
 export function checkObject(options: unknown, what: string, example: string): void {
