@@ -107,6 +107,7 @@ export class FaultProxy {
       listener.once('error', reject);
       listener.listen({ host: this.host, port: this.port, exclusive: true }, resolve);
     });
+    listener.unref(); // a test that fails before it closes us must end all the same
     this.#listener = listener;
   }
 

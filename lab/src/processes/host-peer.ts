@@ -23,7 +23,7 @@ function open(): Region {
   const made = createRegion({ name: 'hosts' });
   const { backend, args, lease } = task;
   return backend === 'memcached'
-    ? made.configure('memcached', { ...options, arguments: { ...(args as MemcachedArguments), lockLease: lease } })
+    ? made.configure('memcached', { ...options, arguments: { ...(args as MemcachedArguments), lease } })
     : made.configure('redis', { ...options, arguments: { ...(args as RedisArguments), lease } });
 }
 

@@ -40,7 +40,7 @@ function open(name: string): Opened {
   const { backend, args } = task;
   const region = createRegion({ name });
   if (backend === 'memcached') {
-    region.configure('memcached', { ...options, arguments: { ...(args as MemcachedArguments), lockLease: LEASE } });
+    region.configure('memcached', { ...options, arguments: { ...(args as MemcachedArguments), lease: LEASE } });
     return { region, close: () => region.close() };
   }
   const redis = { ...options, arguments: { ...(args as RedisArguments), lease: LEASE } };

@@ -2,12 +2,13 @@
 
 import {
   type BackendContext,
+  booleanOf,
   type Clock,
   type Duration,
   parseDuration,
-  show,
   systemClock,
   ValidationError,
+  wholeNumberOf,
 } from '@stockpile/core';
 
 /** A Keyv instance, a Keyv storage adapter or a Map: what they have in common. */
@@ -71,22 +72,10 @@ export function keyvSettings(options: KeyvOptions): KeyvSettings {
   const { exclusive = false, maxPending = 10_000, clock = systemClock, timeout = DEFAULT_TIMEOUT_MS } = options;
   return {
     store,
-    exclusive: booleanOf(exclusive, 'exclusive'),
-    maxPending: wholeNumber(maxPending, 'maxPending', MOST_PENDING),
+    exclusive: booleanOf(exclusive, 'keyv: exclusive'),
+    maxPending: wholeNumberOf(maxPending, 'keyv: maxPending', 1, MOST_PENDING),
     clock,
     timeout: parseDuration(timeout, 'keyv: timeout'),
     report: options.report ?? (() => {}),
   };
-}
-
-function booleanOf(given: unknown, option: string): boolean {
-  if (typeof given === 'boolean') return given;
-  if (typeof given === 'string' && /^(true|false)$/i.test(given)) return given.toLowerCase() === 'true';
-  throw new ValidationError(`keyv: ${option} must be true or false, not ${show(given)}`);
-}
-
-function wholeNumber(given: unknown, option: string, most: number): number {
-  const number = typeof given === 'string' && given.trim() !== '' ? Number(given) : given;
-  if (typeof number === 'number' && Number.isInteger(number) && number >= 1 && number <= most) return number;
-  throw new ValidationError(`keyv: ${option} must be a whole number from 1 to ${most}, not ${show(given)}`);
 }

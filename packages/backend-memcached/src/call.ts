@@ -2,6 +2,7 @@
 
 import type { StockpileError } from '@stockpile/core';
 import type { Generation } from './generations.js';
+import { OP, STATUS } from './opcodes.js';
 import { ProtocolError, type Reply } from './reply-reader.js';
 import type { RequestWriter } from './request-writer.js';
 
@@ -26,6 +27,8 @@ export abstract class Call {
   settled = false;
   /** Commands that it consists of. */
   readonly count: number = 1;
+  /** Of the values that it stores. */
+  readonly bytes: number = 0;
   /** Known to depend on a generation, and which. */
   readonly generation: Generation | undefined = undefined;
   /** The generation whose keys were written. */
@@ -57,6 +60,22 @@ export abstract class Call {
   }
 }
 
-export function expectOpcode(reply: Reply, opcode: number): void {
+/** Throws unless the reply has the form that memcached gives replies to `opcode`: of a damaged one nothing is believed. */
+export function expectReply(reply: Reply, opcode: number): void {
   if (reply.opcode !== opcode) throw new ProtocolError(`a reply to command ${reply.opcode}, not to ${opcode}`);
+  if (!hasForm(reply, opcode)) throw new ProtocolError(`a reply to command ${opcode} has another form`);
+}
+
+function hasForm(reply: Reply, opcode: number): boolean {
+  if (reply.status !== STATUS.ok) return reply.extrasBytes === 0;
+  switch (opcode) {
+    case OP.get:
+    case OP.getQuietly:
+      return reply.isEntry;
+    case OP.stat:
+    case OP.authenticate:
+      return true;
+    default:
+      return reply.isEmpty;
+  }
 }

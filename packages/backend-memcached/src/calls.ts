@@ -1,7 +1,7 @@
 /** Operations on one key. Each resolves its caller's promise itself: a hit pays for one promise. */
 
 import { NO_VALUE, type NoValue } from '@stockpile/core';
-import { Call, expectOpcode, type Limits, type Reject } from './call.js';
+import { Call, expectReply, type Limits, type Reject } from './call.js';
 import { decodeEntry } from './entry.js';
 import type { Generation } from './generations.js';
 import { OP, STATUS } from './opcodes.js';
@@ -68,7 +68,7 @@ export class GetCall extends PlaceCall {
   }
 
   override take(reply: Reply): true {
-    expectOpcode(reply, OP.get);
+    expectReply(reply, OP.get);
     this.#status = reply.status;
     this.#found = reply.status === STATUS.ok ? decodeEntry(reply.flags, reply.value, this.hashedKey) : NO_VALUE;
     return true;
@@ -103,7 +103,7 @@ export class LookCall extends PlaceCall {
   }
 
   override take(reply: Reply): true {
-    expectOpcode(reply, OP.get);
+    expectReply(reply, OP.get);
     this.#status = reply.status;
     this.#found = reply.status === STATUS.ok ? { flags: reply.flags, value: reply.value, cas: reply.cas } : undefined;
     return true;
@@ -125,6 +125,13 @@ export interface StoreWhat {
   readonly expiry: number;
 }
 
+/** Bytes of the value. */
+export function sizeOf({ pieces }: StoreWhat): number {
+  let bytes = 0;
+  for (const piece of pieces) bytes += piece.length;
+  return bytes;
+}
+
 export interface StoreHow {
   /** Only if nothing is there. */
   readonly absent?: boolean;
@@ -137,6 +144,7 @@ export interface StoreHow {
 
 export class StoreCall extends PlaceCall {
   override readonly count: number;
+  override readonly bytes: number;
   readonly #opcode: number;
   #status = 0;
   #cas = 0n;
@@ -150,13 +158,12 @@ export class StoreCall extends PlaceCall {
   ) {
     super(place, reject, how.pinned);
     this.count = how.free === undefined ? 1 : 2;
+    this.bytes = sizeOf(what);
     this.#opcode = how.absent ? OP.add : OP.set;
   }
 
   override write(out: RequestWriter, { valueBytes }: Limits): boolean {
-    const { what, how, generation } = this;
-    let bytes = 0;
-    for (const piece of what.pieces) bytes += piece.length;
+    const { what, how, generation, bytes } = this;
     if (bytes > valueBytes) {
       // never sent: the server would delete what it has under this key
       this.fail(tooLarge(bytes, valueBytes, 'start memcached with a larger item size (-I)'));
@@ -170,10 +177,10 @@ export class StoreCall extends PlaceCall {
 
   override take(reply: Reply, index: number): boolean {
     if (index < this.count - 1) {
-      expectOpcode(reply, OP.delete);
+      expectReply(reply, OP.delete);
       return false;
     }
-    expectOpcode(reply, this.#opcode);
+    expectReply(reply, this.#opcode);
     this.#status = reply.status;
     if (reply.status === STATUS.ok) this.#cas = reply.cas;
     return true;
@@ -220,7 +227,7 @@ export class DeleteCall extends PlaceCall {
   }
 
   override take(reply: Reply, index: number): boolean {
-    expectOpcode(reply, OP.delete);
+    expectReply(reply, OP.delete);
     if (index < this.count - 1) return false;
     this.#status = reply.status;
     return true;

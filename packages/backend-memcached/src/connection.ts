@@ -27,7 +27,7 @@ export interface ConnectionOwner {
 }
 
 export class Connection {
-  /** The handshake is done. */
+  /** The handshake is, or was, done. */
   isReady = false;
   /** Of the next write: what is asked for at once goes out together. No two connections share a number. */
   batch: number = ++batches;
@@ -120,7 +120,6 @@ export class Connection {
   drop(error: Error): void {
     if (this.#isLost) return;
     this.#isLost = true;
-    this.isReady = false;
     this.socket.destroy();
     const calls = [...this.calls()];
     this.#calls = [];

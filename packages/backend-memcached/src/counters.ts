@@ -5,7 +5,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isCounterForm, NO_VALUE, type StockpileError, withDeadline } from '@stockpile/core';
-import { decodeEntry, entryEnd } from './entry.js';
+import { entryEnd } from './entry.js';
 import type { KeyPlace } from './place.js';
 import { timedOut } from './statuses.js';
 
@@ -79,11 +79,10 @@ export class Counters {
   }
 
   async #add(key: string, round: readonly Addition[]): Promise<number[]> {
-    const until = Math.max(...round.map((addition) => addition.until));
-    const place = this.#store.place(key, until);
+    const last = round.at(-1) as Addition;
+    const place = this.#store.place(key, last.until);
     for (let tries = 0; ; tries++) {
-      const { found, word } = await place.look();
-      const old = found === undefined ? NO_VALUE : decodeEntry(found.flags, found.value, place.hashedKey);
+      const { found, word, entry: old } = await place.read();
       if (old !== NO_VALUE && !isCounterForm(old)) return round.map(() => Number.NaN);
       const { initial, ttl } = round[0] as Addition;
       const bytes = Buffer.from(old === NO_VALUE ? initial : old);

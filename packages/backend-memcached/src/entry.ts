@@ -3,6 +3,7 @@
  *
  *   flags 4 bytes   0x53500001; 0x53500002 where the key was hashed
  *   value 8 bytes   float64 big-endian: when it ends, epoch ms, or Infinity (memcached does not tell, and counts seconds)
+ *         4 bytes   uint32: bytes of the whole value. A reply whose length is damaged brings parts of the next ones
  *         4 + n     only where the key was hashed: its length, uint32, and the key itself, compared by readers
  *                   the bytes
  */
@@ -11,8 +12,9 @@ import { NO_VALUE, type NoValue } from '@stockpile/core';
 
 const PLAIN = 0x5350_0001;
 const WITH_KEY = 0x5350_0002;
-const END_BYTES = 8;
-const LENGTH_BYTES = 4;
+const SIZE_AT = 8;
+const HEAD_BYTES = 12;
+const KEY_AT = HEAD_BYTES + 4;
 
 /** Flags and value of an entry. `end`: epoch ms, or Infinity. */
 export function encodeEntry(
@@ -20,27 +22,25 @@ export function encodeEntry(
   end: number,
   key: string | undefined,
 ): { readonly flags: number; readonly pieces: readonly Uint8Array[] } {
-  if (key === undefined) {
-    const head = Buffer.allocUnsafe(END_BYTES);
-    head.writeDoubleBE(end);
-    return { flags: PLAIN, pieces: [head, bytes] };
-  }
-  const keyBytes = Buffer.byteLength(key);
-  const head = Buffer.allocUnsafe(END_BYTES + LENGTH_BYTES + keyBytes);
+  const keyBytes = key === undefined ? 0 : Buffer.byteLength(key);
+  const head = Buffer.allocUnsafe(key === undefined ? HEAD_BYTES : KEY_AT + keyBytes);
   head.writeDoubleBE(end);
-  head.writeUInt32BE(keyBytes, END_BYTES);
-  head.write(key, END_BYTES + LENGTH_BYTES, 'utf8');
-  return { flags: WITH_KEY, pieces: [head, bytes] };
+  head.writeUInt32BE(head.length + bytes.length, SIZE_AT);
+  if (key !== undefined) {
+    head.writeUInt32BE(keyBytes, HEAD_BYTES);
+    head.write(key, KEY_AT, 'utf8');
+  }
+  return { flags: key === undefined ? PLAIN : WITH_KEY, pieces: [head, bytes] };
 }
 
 /** The bytes of an entry; `NO_VALUE` where it has ended, is another key's, or was not written by this driver. */
 export function decodeEntry(flags: number, value: Buffer, key: string | undefined): Buffer | NoValue {
-  if (value.length < END_BYTES || flags !== (key === undefined ? PLAIN : WITH_KEY)) return NO_VALUE;
-  if (value.readDoubleBE(0) <= Date.now()) return NO_VALUE;
-  if (key === undefined) return value.subarray(END_BYTES);
-  if (value.length < END_BYTES + LENGTH_BYTES) return NO_VALUE;
-  const at = END_BYTES + LENGTH_BYTES + value.readUInt32BE(END_BYTES);
-  if (at > value.length || value.toString('utf8', END_BYTES + LENGTH_BYTES, at) !== key) return NO_VALUE;
+  if (value.length < HEAD_BYTES || flags !== (key === undefined ? PLAIN : WITH_KEY)) return NO_VALUE;
+  if (value.readUInt32BE(SIZE_AT) !== value.length || entryEnd(value) <= Date.now()) return NO_VALUE;
+  if (key === undefined) return value.subarray(HEAD_BYTES);
+  if (value.length < KEY_AT) return NO_VALUE;
+  const at = KEY_AT + value.readUInt32BE(HEAD_BYTES);
+  if (at > value.length || value.toString('utf8', KEY_AT, at) !== key) return NO_VALUE;
   return value.subarray(at);
 }
 

@@ -1,7 +1,6 @@
 /** The servers, and which of them keeps a key now. */
 
 import type { Generation } from './generations.js';
-import { MOST_KEYS } from './multi-calls.js';
 import { entryName, Namespaces, type PhysicalNamespace } from './physical-key.js';
 import { KeyPlace } from './place.js';
 import { Ring } from './ring.js';
@@ -10,6 +9,10 @@ import type { ServerAddress } from './server-address.js';
 
 /** ms that an entry lives where a server stands in: by the next outage it has gone. */
 const STAND_IN_TTL_MS = 60_000;
+
+/** Most keys, and bytes of values, of one call. */
+const MOST_KEYS = 1000;
+const MOST_BYTES = 8 * 2 ** 20;
 
 /** The keys of a multi operation that go to one server in one call. */
 export interface Share {
@@ -37,8 +40,11 @@ export class Fleet {
     return new KeyPlace(key, server, server.generation(namespace), entryName(key, namespace), until);
   }
 
-  /** The keys, each once, by the server that keeps them. */
-  shares(keys: readonly string[]): readonly Share[] {
+  /**
+   * The keys, each once, by the server that keeps them: the shares that one server gets one after the other, so that
+   * others have their turn between. `sizeOf`: bytes that go there with a key.
+   */
+  shares(keys: readonly string[], sizeOf: (key: string) => number = () => 0): readonly (readonly Share[])[] {
     const byGeneration = new Map<Generation, KeyPlace[]>();
     for (const key of new Set(keys)) {
       const place = this.place(key);
@@ -46,8 +52,8 @@ export class Fleet {
       if (places === undefined) byGeneration.set(place.generation, [place]);
       else places.push(place);
     }
-    return [...byGeneration].flatMap(([generation, all]) =>
-      cut(all).map((places) => ({ server: (places[0] as KeyPlace).server, generation, places })),
+    return [...byGeneration].map(([generation, all]) =>
+      cut(all, sizeOf).map((places) => ({ server: (places[0] as KeyPlace).server, generation, places })),
     );
   }
 
@@ -86,7 +92,18 @@ export class Fleet {
   }
 }
 
-function cut(places: readonly KeyPlace[]): readonly (readonly KeyPlace[])[] {
-  const parts = Math.ceil(places.length / MOST_KEYS);
-  return Array.from({ length: parts }, (_, i) => places.slice(i * MOST_KEYS, (i + 1) * MOST_KEYS));
+function cut(places: readonly KeyPlace[], sizeOf: (key: string) => number): readonly (readonly KeyPlace[])[] {
+  const parts: KeyPlace[][] = [];
+  let bytes = Infinity;
+  for (const place of places) {
+    const size = sizeOf(place.key);
+    const last = parts.at(-1);
+    if (last !== undefined && last.length < MOST_KEYS && bytes + size <= MOST_BYTES) last.push(place);
+    else {
+      parts.push([place]);
+      bytes = 0;
+    }
+    bytes += size;
+  }
+  return parts;
 }

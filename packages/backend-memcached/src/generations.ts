@@ -9,17 +9,17 @@
 
 import { randomBytes } from 'node:crypto';
 import type { StockpileError } from '@stockpile/core';
-import { Call, expectOpcode, type Limits } from './call.js';
+import { Call, expectReply, type Limits } from './call.js';
 import { NEVER } from './expiry.js';
+import { hashOf } from './hash.js';
 import { OP, STATUS } from './opcodes.js';
 import { generationKey, type PhysicalNamespace } from './physical-key.js';
 import { ProtocolError, type Reply } from './reply-reader.js';
 import type { RequestWriter } from './request-writer.js';
 import { statusError } from './statuses.js';
 
-/** 12 characters. */
+/** 12 characters. Its flags are its hash: a word in which a letter is damaged would else leave all entries behind. */
 const WORD = /^[\w-]{12}$/;
-const FLAGS = 0x5350_0003;
 
 export class Generation {
   /** As the server last told; `undefined`: not known, or it has none. */
@@ -32,6 +32,8 @@ export class Generation {
   waiting: Call[] = [];
   /** A new word is to be written before anything else: what the server still has may be outdated. */
   outdated = false;
+  /** What a connection told that is no word, and was dropped for. */
+  doubt: string | undefined;
 
   constructor(readonly namespace: PhysicalNamespace) {}
 
@@ -50,14 +52,19 @@ export function newWord(): string {
   return randomBytes(9).toString('base64url');
 }
 
-/** Asks for the word. */
+/**
+ * Asks for the word. What is no word may be another program's item, or a damaged reply: it is believed when the next
+ * connection tells the same.
+ */
 export class GenerationCheck extends Call {
   #status = 0;
   #word: string | undefined;
+  /** The CAS of another program's item. */
+  #foreign: bigint | undefined;
 
   constructor(
     private readonly checked: Generation,
-    private readonly done: () => void,
+    private readonly done: (foreign: bigint | undefined) => void,
     reject: (error: StockpileError) => void,
   ) {
     super(reject);
@@ -69,14 +76,12 @@ export class GenerationCheck extends Call {
   }
 
   override take(reply: Reply): true {
-    expectOpcode(reply, OP.get);
+    expectReply(reply, OP.get);
     this.#status = reply.status;
     if (reply.status === STATUS.ok) {
-      const isOurs = reply.flags === FLAGS;
-      const word = isOurs ? reply.value.toString('latin1') : undefined;
-      // a damaged reply must not be the reason to leave all entries behind
-      if (!reply.isEntry || (word !== undefined && !WORD.test(word))) throw new ProtocolError('not the form of a hit');
-      this.#word = word; // of another program's item there is none, and it is replaced
+      const text = reply.value.toString('latin1', 0, 64);
+      if (WORD.test(text) && reply.flags === hashOf(text)) this.#word = text;
+      else this.#doubt(`${reply.flags} ${text}`, reply.cas);
     }
     return true;
   }
@@ -87,19 +92,30 @@ export class GenerationCheck extends Call {
       return;
     }
     this.settled = true;
+    if (this.#foreign === undefined) this.checked.doubt = undefined;
     this.checked.set(this.#word);
-    if (this.#status === STATUS.ok && this.#word === undefined) this.checked.outdated = true;
-    this.done();
+    this.done(this.#foreign);
+  }
+
+  #doubt(seen: string, cas: bigint): void {
+    const told = this.checked.doubt;
+    this.checked.doubt = seen;
+    if (told !== seen) throw new ProtocolError('what stands in the place of a generation is none');
+    this.#foreign = cas;
   }
 }
 
-/** Writes a new word: if there is none (`OP.add`), or in any case (`OP.set`). True: it is the one that holds. */
+/** Writes a new word. */
 export class NewGeneration extends Call {
   #status = 0;
   readonly #word = newWord();
 
+  /**
+   * `over`: what it replaces: nothing, whatever is there, or what has this CAS. `resolve` with false: something else is
+   * there, and nothing was written.
+   */
   constructor(
-    private readonly opcode: typeof OP.add | typeof OP.set,
+    private readonly over: 'nothing' | 'anything' | bigint,
     private readonly renewed: Generation,
     private readonly resolve: (written: boolean) => void,
     reject: (error: StockpileError) => void,
@@ -108,24 +124,31 @@ export class NewGeneration extends Call {
   }
 
   override write(out: RequestWriter): true {
-    const head = { flags: FLAGS, expiry: NEVER, cas: 0n };
-    out.store(this.opcode, this.opaque, generationKey(this.renewed.namespace), head, [Buffer.from(this.#word)]);
+    const cas = typeof this.over === 'bigint' ? this.over : 0n;
+    const head = { flags: hashOf(this.#word), expiry: NEVER, cas };
+    out.store(this.#opcode, this.opaque, generationKey(this.renewed.namespace), head, [Buffer.from(this.#word)]);
     return true;
   }
 
   override take(reply: Reply): true {
-    expectOpcode(reply, this.opcode);
+    expectReply(reply, this.#opcode);
     this.#status = reply.status;
     return true;
   }
 
   override finish({ server }: Limits): void {
-    if (this.#status === STATUS.ok) this.renewed.set(this.#word);
-    else if (this.#status !== STATUS.exists || this.opcode === OP.set) {
+    const isWritten = this.#status === STATUS.ok;
+    const isElse = this.#status === STATUS.exists || this.#status === STATUS.notFound;
+    if (!isWritten && (this.over === 'anything' || !isElse)) {
       this.fail(statusError(this.#status, server));
       return;
     }
     this.settled = true;
-    this.resolve(this.#status === STATUS.ok);
+    if (isWritten) this.renewed.set(this.#word);
+    this.resolve(isWritten);
+  }
+
+  get #opcode(): number {
+    return this.over === 'nothing' ? OP.add : OP.set;
   }
 }

@@ -1,7 +1,7 @@
 /** What is settled with a server before the first request: who we are, and what it takes. */
 
 import { BackendUnavailableError, type StockpileError } from '@stockpile/core';
-import { Call, expectOpcode, type Limits } from './call.js';
+import { Call, expectReply, type Limits } from './call.js';
 import { memjs } from './memjs.js';
 import { OP, STATUS } from './opcodes.js';
 import type { Reply } from './reply-reader.js';
@@ -32,7 +32,7 @@ export class AuthenticateCall extends Call {
   }
 
   override take(reply: Reply): true {
-    expectOpcode(reply, OP.authenticate);
+    expectReply(reply, OP.authenticate);
     this.#status = reply.status;
     return true;
   }
@@ -47,10 +47,16 @@ export class AuthenticateCall extends Call {
   }
 }
 
+/** As the server calls them; '' where it does not tell. */
+interface Settings {
+  cas_enabled: string;
+  item_size_max: string;
+}
+
 /** Most bytes of a value. Also the sign of life that a probe waits for. */
 export class SettingsCall extends Call {
   #status: number = STATUS.ok;
-  readonly #settings = new Map<string, string>();
+  readonly #settings: Settings = { cas_enabled: '', item_size_max: '' };
 
   constructor(
     private readonly resolve: (valueBytes: number) => void,
@@ -66,13 +72,13 @@ export class SettingsCall extends Call {
 
   /** One reply for each setting; the last has neither key nor value. */
   override take(reply: Reply): boolean {
-    expectOpcode(reply, OP.stat);
+    expectReply(reply, OP.stat);
     if (reply.status !== STATUS.ok) {
       this.#status = reply.status;
       return true;
     }
     const { key } = reply;
-    if (key !== '') this.#settings.set(key, reply.value.toString('latin1'));
+    if (key in this.#settings) this.#settings[key as keyof Settings] = reply.value.toString('latin1');
     return key === '';
   }
 
@@ -81,13 +87,13 @@ export class SettingsCall extends Call {
       this.fail(statusError(this.#status, server));
       return;
     }
-    if (this.#settings.get('cas_enabled') === 'no') {
+    if (this.#settings.cas_enabled === 'no') {
       this.fail(
         new BackendUnavailableError(`${server} was started with -C: without CAS it cannot be used; leave out -C`),
       );
       return;
     }
     this.settled = true;
-    this.resolve((Number(this.#settings.get('item_size_max')) || DEFAULT_ITEM_BYTES) - ITEM_OVERHEAD);
+    this.resolve((Number(this.#settings.item_size_max) || DEFAULT_ITEM_BYTES) - ITEM_OVERHEAD);
   }
 }

@@ -6,6 +6,7 @@ import {
   type CacheMutex,
   type Capability,
   Failures,
+  MAX_TIMER_MS,
   type MultiWriteOptions,
   NO_VALUE,
   type NoValue,
@@ -15,17 +16,16 @@ import {
 import type { Call } from './call.js';
 import { GetCall, type StoreWhat } from './calls.js';
 import { type CounterStore, Counters } from './counters.js';
-import { decodeEntry, encodeEntry, entryEnd } from './entry.js';
+import { encodeEntry, entryEnd } from './entry.js';
 import { expirySeconds, expirySecondsUntil } from './expiry.js';
 import { Fleet, type Share } from './fleet.js';
 import { NewGeneration } from './generations.js';
 import { type LockSettings, MemcachedMutex } from './memcached-mutex.js';
 import { MultiDeleteCall, MultiGetCall, MultiSetCall } from './multi-calls.js';
-import { OP } from './opcodes.js';
 import { type MemcachedArguments, memcachedSettings } from './options.js';
 import { lockName } from './physical-key.js';
 import type { KeyPlace } from './place.js';
-import { notANamespace, tooLarge } from './statuses.js';
+import { closedError, notANamespace, tooLarge } from './statuses.js';
 
 const DEFAULT_TIMEOUT_MS = 2000;
 
@@ -53,16 +53,20 @@ export class MemcachedBackend extends BytesBackend {
   readonly #timeout: number;
   readonly #locks: LockSettings;
   readonly #counters: Counters;
+  /** Operations that ask more than once. */
+  readonly #underWay = new Set<Promise<unknown>>();
+  #closing: Promise<void> | undefined;
 
   constructor(options: MemcachedArguments = {}, context: Partial<BackendContext> = {}) {
     super();
     const settings = memcachedSettings(options);
-    this.#timeout = context.timeout ?? DEFAULT_TIMEOUT_MS;
+    this.#timeout = Math.min(context.timeout ?? DEFAULT_TIMEOUT_MS, MAX_TIMER_MS);
     this.#maxValueBytes = settings.maxValueBytes;
     this.#fleet = new Fleet(settings.servers, this.#timeout, settings.failover);
     this.#locks = {
-      lease: settings.lockLease,
-      place: (key) => this.#fleet.place(key),
+      lease: settings.lease,
+      place: (key) => this.#open().place(key, performance.now() + this.#timeout),
+      timeout: this.#timeout,
       held: new Set(),
       report: (error) => context.report?.('lock', error),
     };
@@ -75,7 +79,7 @@ export class MemcachedBackend extends BytesBackend {
 
   override get(key: string): Promise<Uint8Array | NoValue> {
     return new Promise((resolve, reject) => {
-      const place = this.#fleet.place(key);
+      const place = this.#open().place(key);
       place.server.send(new GetCall(place, place.hashedKey, resolve, reject));
     });
   }
@@ -83,10 +87,11 @@ export class MemcachedBackend extends BytesBackend {
   override async getMulti(keys: readonly string[]): Promise<(Uint8Array | NoValue)[]> {
     const failures = new Failures();
     const found = new Map<string, Uint8Array | NoValue>();
-    await this.#each(keys, failures, async ({ server, generation, places }) => {
+    await this.#each(keys, failures, async ({ server, generation, places }, until) => {
       const values = await ask<(Uint8Array | NoValue)[]>(
         server,
         (resolve, reject) => new MultiGetCall(generation, places, resolve, reject),
+        until,
       );
       for (const [i, { key }] of places.entries()) found.set(key, values[i] as Uint8Array | NoValue);
     });
@@ -97,9 +102,9 @@ export class MemcachedBackend extends BytesBackend {
 
   override async set(key: string, bytes: Uint8Array, { ttl, mutex }: WriteOptions): Promise<boolean> {
     this.#checkSize(bytes);
-    const place = this.#fleet.place(key);
+    const place = this.#open().place(key);
     const what = this.#item(place, bytes, ttl);
-    if (mutex instanceof MemcachedMutex) return mutex.store(what);
+    if (mutex instanceof MemcachedMutex) return this.#severalSteps(mutex.store(what));
     // a proxy's own mutex guards in its own way: its store frees nothing
     const how = mutex === undefined ? { free: lockName(place.name) } : {};
     return (await place.store(what, how)).outcome === 'stored';
@@ -125,7 +130,8 @@ export class MemcachedBackend extends BytesBackend {
         failures.noting(key),
       ),
     );
-    await this.#each(plain, failures, async ({ server, generation, places }) => {
+    const sizeOf = (key: string): number => (items.get(key) as Uint8Array).length;
+    const storing = async ({ server, generation, places }: Share, until: number): Promise<void> => {
       const stores = places.map((place) => {
         const { key, name } = place;
         return { key, name, ...this.#item(place, items.get(key) as Uint8Array, ttl) };
@@ -133,32 +139,29 @@ export class MemcachedBackend extends BytesBackend {
       const failed = await ask<ReadonlyMap<string, Error>>(
         server,
         (resolve, reject) => new MultiSetCall(generation, stores, resolve, reject),
+        until,
       );
       for (const [key, error] of failed) failures.noting(key)(error);
-    });
-    await Promise.all(singly);
+    };
+    await Promise.all([this.#each(plain, failures, storing, sizeOf), ...singly]);
     failures.throwIfAny();
     return lost;
   }
 
-  override delete(key: string): Promise<boolean> {
-    const place = this.#fleet.place(key);
+  override async delete(key: string): Promise<boolean> {
+    const place = this.#open().place(key);
     return place.delete({ free: lockName(place.name) });
   }
 
   override async deleteMulti(keys: readonly string[]): Promise<number> {
     const failures = new Failures();
     let deleted = 0;
-    await this.#each(keys, failures, async ({ server, generation, places }) => {
+    await this.#each(keys, failures, async ({ server, generation, places }, until) => {
+      const names = places.map(({ name }) => name);
       const were = await ask<number>(
         server,
-        (resolve, reject) =>
-          new MultiDeleteCall(
-            generation,
-            places.map(({ name }) => name),
-            resolve,
-            reject,
-          ),
+        (resolve, reject) => new MultiDeleteCall(generation, names, resolve, reject),
+        until,
       );
       deleted += were; // not in one step: others add meanwhile
     });
@@ -171,39 +174,28 @@ export class MemcachedBackend extends BytesBackend {
   }
 
   override async increment(key: string, by: number, initial: Uint8Array, { ttl }: WriteOptions): Promise<number> {
-    return this.#counters.add(key, by, initial, ttl);
+    this.#open();
+    return this.#severalSteps(this.#counters.add(key, by, initial, ttl));
   }
 
   override async compareAndSet(
     key: string,
     expected: Uint8Array | NoValue,
     bytes: Uint8Array,
-    { ttl }: { readonly ttl: number | undefined },
+    options: { readonly ttl: number | undefined },
   ): Promise<boolean> {
     this.#checkSize(bytes);
-    const place = this.#fleet.place(key, performance.now() + this.#timeout);
-    const fresh = { ttl: ttl ?? Infinity };
-    if (expected === NO_VALUE && (await this.#storeIf(place, bytes, fresh, { absent: true }))) return true;
-    const { found, word } = await place.look();
-    if (found === undefined) return false;
-    const current = decodeEntry(found.flags, found.value, place.hashedKey);
-    if (expected === NO_VALUE || current === NO_VALUE) {
-      // memcached keeps what has ended for a moment: to readers it is absent, so it is replaced
-      return current === expected && this.#storeIf(place, bytes, fresh, { cas: found.cas, pinned: word });
-    }
-    if (!current.equals(expected)) return false;
-    const time = ttl === undefined ? { end: entryEnd(found.value) } : { ttl };
-    return this.#storeIf(place, bytes, time, { cas: found.cas, pinned: word });
+    return this.#severalSteps(this.#compareAndSet(key, expected, bytes, options));
   }
 
   /** A new generation of the namespace on every server; one that cannot be reached is an error, and keeps the old one. */
   override async clear(prefix: string): Promise<void> {
     if (prefix === '' || prefix.indexOf(':') !== prefix.length - 1) throw notANamespace(prefix);
     const done = await Promise.allSettled(
-      this.#fleet
+      this.#open()
         .generations(prefix)
         .map(({ server, generation }) =>
-          ask(server, (resolve, reject) => new NewGeneration(OP.set, generation, resolve, reject)),
+          ask(server, (resolve, reject) => new NewGeneration('anything', generation, resolve, reject)),
         ),
     );
     const failed = done.find((outcome) => outcome.status === 'rejected');
@@ -215,9 +207,48 @@ export class MemcachedBackend extends BytesBackend {
   }
 
   /** Lets what is under way end, for a timeout at most; then refuses everything. */
-  override async close(): Promise<void> {
-    for (const mutex of this.#locks.held) mutex.stop();
+  override close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    await Promise.all(this.#underWay);
     await this.#fleet.close();
+    for (const mutex of this.#locks.held) mutex.stop();
+  }
+
+  #open(): Fleet {
+    if (this.#closing !== undefined) throw closedError();
+    return this.#fleet;
+  }
+
+  /** `close` waits for it. */
+  #severalSteps<T>(work: Promise<T>): Promise<T> {
+    const forget = (): void => void this.#underWay.delete(settled);
+    const settled = work.then(forget, forget);
+    this.#underWay.add(settled);
+    return work;
+  }
+
+  async #compareAndSet(
+    key: string,
+    expected: Uint8Array | NoValue,
+    bytes: Uint8Array,
+    { ttl }: { readonly ttl: number | undefined },
+  ): Promise<boolean> {
+    const place = this.#open().place(key, performance.now() + this.#timeout);
+    const fresh = { ttl: ttl ?? Infinity };
+    if (expected === NO_VALUE && (await this.#storeIf(place, bytes, fresh, { absent: true }))) return true;
+    const { found, word, entry: current } = await place.read();
+    if (found === undefined) return false;
+    if (expected === NO_VALUE || current === NO_VALUE) {
+      // memcached keeps what has ended for a moment: to readers it is absent, so it is replaced
+      return current === expected && this.#storeIf(place, bytes, fresh, { cas: found.cas, pinned: word });
+    }
+    if (!current.equals(expected)) return false;
+    const time = ttl === undefined ? { end: entryEnd(found.value) } : { ttl };
+    return this.#storeIf(place, bytes, time, { cas: found.cas, pinned: word });
   }
 
   async #storeIf(...[place, bytes, time, how]: Parameters<CounterStore['store']>): Promise<boolean> {
@@ -234,9 +265,21 @@ export class MemcachedBackend extends BytesBackend {
   }
 
   /** `work` for the keys of each server, each key once; a failure is noted for all of them. */
-  async #each(keys: readonly string[], failures: Failures, work: (share: Share) => Promise<void>): Promise<void> {
-    const shares = this.#fleet.shares(keys);
-    await Promise.all(shares.map((share) => work(share).catch(failures.noting(...share.places.map(({ key }) => key)))));
+  async #each(
+    keys: readonly string[],
+    failures: Failures,
+    work: (share: Share, until: number) => Promise<void>,
+    sizeOf?: (key: string) => number,
+  ): Promise<void> {
+    const until = performance.now() + this.#timeout;
+    const each = this.#open()
+      .shares(keys, sizeOf)
+      .map(async (shares) => {
+        for (const share of shares) {
+          await work(share, until).catch(failures.noting(...share.places.map(({ key }) => key)));
+        }
+      });
+    await this.#severalSteps(Promise.all(each));
   }
 
   #checkSize(bytes: Uint8Array): void {
@@ -252,6 +295,11 @@ export class MemcachedBackend extends BytesBackend {
 function ask<T>(
   server: { send(call: Call): void },
   make: (resolve: (answer: T) => void, reject: (error: Error) => void) => Call,
+  until: number = Infinity,
 ): Promise<T> {
-  return new Promise((resolve, reject) => server.send(make(resolve, reject)));
+  return new Promise((resolve, reject) => {
+    const call = make(resolve, reject);
+    call.deadline = until;
+    server.send(call);
+  });
 }

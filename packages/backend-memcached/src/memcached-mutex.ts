@@ -17,7 +17,9 @@ const LONGEST_PAUSE_MS = 250;
 export interface LockSettings {
   /** ms that a lock outlives its holder. */
   readonly lease: number;
-  /** Where the key is kept now. */
+  /** ms that an operation may take in all. */
+  readonly timeout: number;
+  /** Where the key is kept now, for one operation that begins now. */
   readonly place: (key: string) => KeyPlace;
   /** Those whose timers run: `close` stops them. */
   readonly held: Set<MemcachedMutex>;
@@ -65,10 +67,10 @@ export class MemcachedMutex implements CacheMutex {
   }
 
   release(): Promise<boolean> {
-    return this.#alone(async (holding) => {
+    return this.#alone(async (holding, place) => {
       this.#end();
-      if (!(await this.#confirmCas(holding))) return false;
-      return holding.place.lock.delete({ cas: holding.cas as bigint, pinned: holding.word });
+      if (!(await this.#confirmCas(holding, place))) return false;
+      return place.lock.delete({ cas: holding.cas as bigint, pinned: holding.word });
     });
   }
 
@@ -78,10 +80,10 @@ export class MemcachedMutex implements CacheMutex {
 
   /** Stores the entry if the lock is still ours and nobody has written or deleted it since. */
   store(what: StoreWhat): Promise<boolean> {
-    return this.#alone(async (holding) => {
-      const { place, word } = holding;
+    return this.#alone(async (holding, place) => {
+      const { word } = holding;
       for (;;) {
-        if (!(await this.#renew(holding))) return false;
+        if (!(await this.#renew(holding, place))) return false;
         const { seen } = holding;
         const { outcome, cas } = await place.store(what, {
           pinned: word,
@@ -113,7 +115,10 @@ export class MemcachedMutex implements CacheMutex {
       holding.seen = await seenIn(word, place, looking);
     } catch (error) {
       this.#end();
-      place.lock.delete({ cas, pinned: word }).catch(() => {}); // else it ends with its lease
+      place
+        .by(Infinity)
+        .lock.delete({ cas, pinned: word })
+        .catch(() => {}); // else it ends with its lease
       throw error;
     }
     this.#settings.held.add(this);
@@ -128,7 +133,7 @@ export class MemcachedMutex implements CacheMutex {
 
   #renewLater(): void {
     this.#timer = setTimeout(() => {
-      this.#alone((holding) => this.#renew(holding))
+      this.#alone((holding, place) => this.#renew(holding, place))
         .then((ours) => ours && this.#renewLater())
         .catch((error) => {
           if (this.#holding === undefined) return;
@@ -139,10 +144,10 @@ export class MemcachedMutex implements CacheMutex {
   }
 
   /** Whether the lock is ours, for a whole lease from now. */
-  async #renew(holding: Holding): Promise<boolean> {
+  async #renew(holding: Holding, place: KeyPlace): Promise<boolean> {
     if (holding !== this.#holding) return false;
-    if (!(await this.#confirmCas(holding))) return this.#end();
-    const { cas, place, word } = holding;
+    if (!(await this.#confirmCas(holding, place))) return this.#end();
+    const { cas, word } = holding;
     holding.cas = undefined;
     const renewed = await place.lock.store(this.#lockItem(), { cas: cas as bigint, pinned: word });
     if (renewed.outcome !== 'stored') return this.#end();
@@ -151,9 +156,9 @@ export class MemcachedMutex implements CacheMutex {
   }
 
   /** After a write without an answer the token tells whether the lock is ours. */
-  async #confirmCas(holding: Holding): Promise<boolean> {
+  async #confirmCas(holding: Holding, place: KeyPlace): Promise<boolean> {
     if (holding.cas !== undefined) return true;
-    const { found, word } = await holding.place.lock.look();
+    const { found, word } = await place.lock.look();
     if (word !== holding.word || !found?.value.equals(this.#token)) return false;
     holding.cas = found.cas;
     return true;
@@ -166,8 +171,13 @@ export class MemcachedMutex implements CacheMutex {
     return false;
   }
 
-  #alone(work: (holding: Holding) => Promise<boolean>): Promise<boolean> {
-    const run = async (): Promise<boolean> => this.#holding !== undefined && work(this.#holding);
+  /** `place`: the holding's, with the time that is left for this operation. */
+  #alone(work: (holding: Holding, place: KeyPlace) => Promise<boolean>): Promise<boolean> {
+    const until = performance.now() + this.#settings.timeout;
+    const run = async (): Promise<boolean> => {
+      const holding = this.#holding;
+      return holding !== undefined && work(holding, holding.place.by(until));
+    };
     const done = this.#turn.then(run, run);
     this.#turn = done;
     return done;

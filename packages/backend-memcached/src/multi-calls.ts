@@ -1,8 +1,8 @@
 /** Operations on many keys of one namespace on one server: quiet commands, then a noop that is always answered. */
 
 import { NO_VALUE, type NoValue, type StockpileError } from '@stockpile/core';
-import { Call, expectOpcode, type Limits, type Reject } from './call.js';
-import type { StoreWhat } from './calls.js';
+import { Call, expectReply, type Limits, type Reject } from './call.js';
+import { type StoreWhat, sizeOf } from './calls.js';
 import { decodeEntry } from './entry.js';
 import type { Generation } from './generations.js';
 import { OP, STATUS } from './opcodes.js';
@@ -11,9 +11,6 @@ import type { KeyPlace } from './place.js';
 import type { Reply } from './reply-reader.js';
 import type { RequestWriter } from './request-writer.js';
 import { statusError, tooLarge } from './statuses.js';
-
-/** Most keys of one call: the next goes behind it, within the same deadline. */
-export const MOST_KEYS = 1000;
 
 /** The answers, aligned with the keys; an error for each that the server could not tell. */
 export class MultiGetCall extends Call {
@@ -43,10 +40,10 @@ export class MultiGetCall extends Call {
   override take(reply: Reply, index: number): boolean {
     const asked = this.places[index];
     if (asked === undefined) {
-      expectOpcode(reply, OP.noop);
+      expectReply(reply, OP.noop);
       return true;
     }
-    expectOpcode(reply, OP.getQuietly);
+    expectReply(reply, OP.getQuietly);
     if (reply.status === STATUS.ok) {
       this.#found[index] = decodeEntry(reply.flags, reply.value, asked.hashedKey);
     } else if (reply.status !== STATUS.notFound) this.#status = reply.status;
@@ -78,7 +75,11 @@ export interface NamedStore extends StoreWhat {
 /** Stores each under its key, and frees its lock. Answers with the errors of those that were not stored. */
 export class MultiSetCall extends Call {
   override readonly count: number;
-  #failed = new Map<string, StockpileError>();
+  override readonly bytes: number;
+  /** Of those that are too large. */
+  readonly #refused = new Map<string, StockpileError>();
+  /** Of those that the server did not store. */
+  readonly #statuses = new Map<string, number>();
 
   constructor(
     override readonly generation: Generation,
@@ -88,16 +89,17 @@ export class MultiSetCall extends Call {
   ) {
     super(reject);
     this.count = 2 * items.length + 1;
+    this.bytes = items.reduce((sum, item) => sum + sizeOf(item), 0);
   }
 
   override write(out: RequestWriter, { valueBytes }: Limits): true {
     const { prefix } = this.generation;
     let { opaque } = this;
-    for (const { key, name, flags, expiry, pieces } of this.items) {
-      let bytes = 0;
-      for (const piece of pieces) bytes += piece.length;
+    for (const item of this.items) {
+      const { key, name, flags, expiry, pieces } = item;
+      const bytes = sizeOf(item);
       if (bytes > valueBytes) {
-        this.#failed.set(key, tooLarge(bytes, valueBytes, 'start memcached with a larger item size (-I)'));
+        this.#refused.set(key, tooLarge(bytes, valueBytes, 'start memcached with a larger item size (-I)'));
       } else {
         out.key(OP.delete, opaque, prefix + lockName(name));
         out.store(OP.setQuietly, opaque + 1, prefix + name, { flags, expiry, cas: 0n }, pieces);
@@ -111,24 +113,25 @@ export class MultiSetCall extends Call {
   override take(reply: Reply, index: number): boolean {
     const item = this.items[index >> 1];
     if (item === undefined) {
-      expectOpcode(reply, OP.noop);
+      expectReply(reply, OP.noop);
       return true;
     }
-    if (index % 2 === 0) expectOpcode(reply, OP.delete);
+    if (index % 2 === 0) expectReply(reply, OP.delete);
     else {
-      expectOpcode(reply, OP.setQuietly);
-      if (reply.status !== STATUS.ok) this.#failed.set(item.key, statusError(reply.status, 'memcached'));
+      expectReply(reply, OP.setQuietly);
+      if (reply.status !== STATUS.ok) this.#statuses.set(item.key, reply.status);
     }
     return false;
   }
 
   override again(): void {
-    this.#failed = new Map();
+    this.#statuses.clear();
   }
 
-  override finish(): void {
+  override finish({ server }: Limits): void {
     this.settled = true;
-    this.resolve(this.#failed);
+    for (const [key, status] of this.#statuses) this.#refused.set(key, statusError(status, server));
+    this.resolve(this.#refused);
   }
 }
 
@@ -159,7 +162,7 @@ export class MultiDeleteCall extends Call {
   }
 
   override take(reply: Reply, index: number): boolean {
-    expectOpcode(reply, OP.delete);
+    expectReply(reply, OP.delete);
     if (index % 2 === 1) {
       if (reply.status === STATUS.ok) this.#deleted++;
       else if (reply.status !== STATUS.notFound) this.#status = reply.status;

@@ -1,6 +1,17 @@
 /** What the application may write, checked, and as the rest of the package works with it. */
 
-import { type ByteSize, type Duration, parseByteSize, parseDuration, show, ValidationError } from '@stockpile/core';
+import {
+  type ByteSize,
+  booleanOf,
+  checkObject,
+  type Duration,
+  parseByteSize,
+  parseDuration,
+  refuseMisspelt,
+  secretOf,
+  show,
+  ValidationError,
+} from '@stockpile/core';
 import { parseServer, type ServerAddress } from './server-address.js';
 
 /** One server of several. */
@@ -27,7 +38,7 @@ export interface MemcachedArguments {
    * How long a lock outlives its holder's process, 1 s to 1 h, in whole seconds (rounded up). Renewed while the holder
    * lives. Default `'10s'`.
    */
-  readonly lockLease?: Duration | undefined;
+  readonly lease?: Duration | undefined;
   /**
    * Whether the next server of the ring serves the keys of one that is down until that is back. Default false: its
    * keys are unavailable, and creators run. The price stands in `docs/memcached.md`.
@@ -39,11 +50,11 @@ export interface MemcachedSettings {
   readonly servers: readonly ServerAddress[];
   readonly maxValueBytes: number;
   /** ms. */
-  readonly lockLease: number;
+  readonly lease: number;
   readonly failover: boolean;
 }
 
-const NAMES = ['url', 'username', 'password', 'maxValueBytes', 'lockLease', 'failover'] as const;
+const NAMES = ['url', 'username', 'password', 'maxValueBytes', 'lease', 'failover'] as const;
 /** What others call them. */
 const OTHER_NAMES: Readonly<Record<string, (typeof NAMES)[number]>> = {
   urls: 'url',
@@ -54,22 +65,19 @@ const OTHER_NAMES: Readonly<Record<string, (typeof NAMES)[number]>> = {
   user: 'username',
   pass: 'password',
   maxValueSize: 'maxValueBytes',
-  lease: 'lockLease',
+  lockLease: 'lease',
+  host: 'url',
 };
 
 /** Throws a `ValidationError` that names the argument, the value and what is allowed. */
 export function memcachedSettings(args: MemcachedArguments): MemcachedSettings {
-  if (typeof args !== 'object' || args === null || Array.isArray(args)) {
-    throw new ValidationError(
-      `backend 'memcached': arguments must be an object like { url: 'host:11211' }, not ${typeof args}`,
-    );
-  }
-  refuseMisspelt(args);
-  const { maxValueBytes, lockLease = '10s', failover = false } = args;
+  checkObject(args, "backend 'memcached'", "{ url: 'host:11211' }");
+  refuseMisspelt(args, NAMES, OTHER_NAMES, 'arguments');
+  const { maxValueBytes, lease = '10s', failover = false } = args;
   return {
     servers: serversOf(args),
     maxValueBytes: maxValueBytes === undefined ? Infinity : parseByteSize(maxValueBytes, 'maxValueBytes'),
-    lockLease: leaseOf(lockLease),
+    lease: leaseOf(lease),
     failover: booleanOf(failover, 'failover'),
   };
 }
@@ -96,31 +104,12 @@ function credentialsOf(
   password: unknown,
 ): { readonly user: string; readonly password: string } | undefined {
   if (username === undefined && password === undefined) return undefined;
-  const isText = (value: unknown): value is string => typeof value === 'string' && !value.includes('\0');
   // neither is shown: a password ends up in the wrong one easily
-  if (isText(username) && isText(password) && username !== '') return { user: username, password };
-  throw new ValidationError('username, password: both must be texts, without NUL characters, or both left out');
+  return { user: secretOf(username, 'username'), password: secretOf(password, 'password') };
 }
 
 function leaseOf(given: Duration): number {
-  const lease = parseDuration(given, 'lockLease');
+  const lease = parseDuration(given, 'lease');
   if (lease >= 1000 && lease <= 3_600_000) return Math.ceil(lease / 1000) * 1000;
-  throw new ValidationError(`lockLease: must be from '1s' to '1h', not ${show(given)}`);
-}
-
-export function booleanOf(given: unknown, option: string): boolean {
-  if (typeof given === 'boolean') return given;
-  if (typeof given === 'string' && /^(true|false)$/i.test(given)) return given.toLowerCase() === 'true';
-  throw new ValidationError(`${option}: must be true or false, not ${show(given)}`);
-}
-
-/** Other names may be meant for another backend; those that can only be misspelt are refused. */
-function refuseMisspelt(args: object): void {
-  for (const [name, value] of Object.entries(args)) {
-    if (value === undefined || NAMES.includes(name as (typeof NAMES)[number])) continue;
-    const meant =
-      (Object.hasOwn(OTHER_NAMES, name) ? OTHER_NAMES[name] : undefined) ??
-      NAMES.find((known) => known.toLowerCase() === name.toLowerCase());
-    if (meant !== undefined) throw new ValidationError(`arguments: there is no ${show(name)}; is it '${meant}'?`);
-  }
+  throw new ValidationError(`lease: must be from '1s' to '1h', not ${show(given)}`);
 }

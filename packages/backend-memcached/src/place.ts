@@ -1,7 +1,9 @@
 /** One key on the server that keeps it now. */
 
+import { NO_VALUE, type NoValue } from '@stockpile/core';
 import {
   DeleteCall,
+  type Found,
   type Look,
   LookCall,
   StoreCall,
@@ -9,6 +11,7 @@ import {
   type StoreOutcome,
   type StoreWhat,
 } from './calls.js';
+import { decodeEntry } from './entry.js';
 import type { Generation } from './generations.js';
 import { isHashedName, lockName } from './physical-key.js';
 import type { Server } from './server.js';
@@ -35,8 +38,29 @@ export class KeyPlace {
     return new KeyPlace(this.key, this.server, this.generation, lockName(this.name), this.until);
   }
 
+  /** The same, with another time by which what is asked must be settled. */
+  by(until: number): KeyPlace {
+    return new KeyPlace(this.key, this.server, this.generation, this.name, until);
+  }
+
   look(): Promise<Look> {
     return new Promise((resolve, reject) => this.#send(new LookCall(this, resolve, reject)));
+  }
+
+  /**
+   * The same, decoded. What is there and is no entry may be another program's, or ended, or damaged on its way: it would
+   * be written over, so it is believed when it is told twice.
+   */
+  async read(): Promise<Look & { readonly entry: Buffer | NoValue }> {
+    let told: Found | undefined;
+    for (;;) {
+      const look = await this.look();
+      const { found } = look;
+      const entry = found === undefined ? NO_VALUE : decodeEntry(found.flags, found.value, this.hashedKey);
+      const isTold = found !== undefined && told?.flags === found.flags && told.value.equals(found.value);
+      if (entry !== NO_VALUE || found === undefined || isTold) return { ...look, entry };
+      told = found;
+    }
   }
 
   store(what: StoreWhat, how: StoreHow = {}): Promise<StoreOutcome> {

@@ -42,18 +42,27 @@ export class Reply {
     return this.#bytes.readBigUInt64BE(this.#at + 16);
   }
 
-  /** Of an entry; -1 where there are none. */
-  get flags(): number {
-    return this.#bytes[this.#at + 4] === 4 ? this.#bytes.readUInt32BE(this.#at + HEADER_BYTES) : -1;
+  get extrasBytes(): number {
+    return this.#bytes[this.#at + 4] as number;
   }
 
-  /** It has the form of a hit. */
+  /** It has the form of a hit: flags and a value. */
   get isEntry(): boolean {
-    return this.#bytes[this.#at + 4] === 4 && this.#valueAt === this.#at + HEADER_BYTES + 4;
+    return this.extrasBytes === 4 && this.#valueAt === this.#at + HEADER_BYTES + 4;
+  }
+
+  /** It has neither extras nor key nor value. */
+  get isEmpty(): boolean {
+    return this.#end === this.#at + HEADER_BYTES;
+  }
+
+  /** Of an entry; -1 where there are none. */
+  get flags(): number {
+    return this.extrasBytes === 4 ? this.#bytes.readUInt32BE(this.#at + HEADER_BYTES) : -1;
   }
 
   get key(): string {
-    return this.#bytes.toString('utf8', this.#at + HEADER_BYTES + (this.#bytes[this.#at + 4] as number), this.#valueAt);
+    return this.#bytes.toString('utf8', this.#at + HEADER_BYTES + this.extrasBytes, this.#valueAt);
   }
 
   /** Not a copy: it shares memory with what arrived together with it, at most 64 KiB more. */

@@ -4,6 +4,7 @@
  */
 
 import { createHash } from 'node:crypto';
+import { hashOf } from './hash.js';
 
 export interface RingMember {
   readonly label: string;
@@ -62,13 +63,4 @@ export class Ring {
     }
     return low === points.length ? 0 : low;
   }
-}
-
-/** FNV-1a over UTF-16, then the mixing of MurmurHash3: FNV alone leaves keys that differ at their end together. */
-function hashOf(key: string): number {
-  let hash = 0x811c9dc5;
-  for (let i = 0; i < key.length; i++) hash = Math.imul(hash ^ key.charCodeAt(i), 0x01000193);
-  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
-  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
-  return (hash ^ (hash >>> 16)) >>> 0;
 }

@@ -55,6 +55,9 @@ export function parseServer(given: unknown, credentials?: Credentials, weight?: 
   const host = url.hostname.toLowerCase();
   const port = url.port === '' ? DEFAULT_PORT : Number(url.port);
   if (port === 0) throw new ValidationError('url: a port is a number from 1 to 65535, not 0');
+  if ((url.username === '') !== (url.password === '')) {
+    throw new ValidationError(`url: a user and a password belong together; ${HELP}`);
+  }
   const own = url.username === '' ? undefined : { user: decoded(url.username), password: decoded(url.password) };
   return {
     label: `${host}:${port}`,

@@ -1,9 +1,9 @@
 /** The generations of one server: asked for before what depends on them, found or made where they are not known. */
 
+import type { StockpileError } from '@stockpile/core';
 import type { Call } from './call.js';
 import type { Connection } from './connection.js';
 import { Generation, GenerationCheck, NewGeneration } from './generations.js';
-import { OP } from './opcodes.js';
 import type { PhysicalNamespace } from './physical-key.js';
 
 /** What the server does for it. */
@@ -12,9 +12,11 @@ export interface GenerationHost {
   ask(connection: Connection, call: Call): void;
   /** The word is known: sends what has waited for it. */
   release(connection: Connection, call: Call): void;
-  fail(call: Call, error: Error): void;
-  isCurrent(connection: Connection): boolean;
+  fail(call: Call, error: StockpileError): void;
 }
+
+/** Questions for one word, if another process always is faster. */
+const MOST_TRIES = 10;
 
 export class ServerGenerations {
   readonly #host: GenerationHost;
@@ -66,42 +68,40 @@ export class ServerGenerations {
   /** Finds the word, or writes one, and then sends what waits for it. */
   #settle(connection: Connection, generation: Generation): void {
     this.#settling.add(generation);
-    const fail = (): void => this.#fail(generation);
+    let tries = 0;
+    const fail = (error: StockpileError): void => this.#fail(generation, error);
     const done = (): void => {
       this.#settling.delete(generation);
       for (const call of generation.waiting.splice(0)) this.#host.release(connection, call);
     };
-    const renew = (): void => {
-      const renewed = (): void => {
-        generation.outdated = false;
-        done();
-      };
-      this.#host.ask(connection, new NewGeneration(OP.set, generation, renewed, fail));
-    };
-    const add = (): void => {
-      const added = (ours: boolean): void => (ours ? done() : check());
-      this.#host.ask(connection, new NewGeneration(OP.add, generation, added, fail));
+    const write = (over: 'nothing' | bigint): void => {
+      const written = (ours: boolean): void => (ours ? done() : check()); // another process was faster
+      this.#host.ask(connection, new NewGeneration(over, generation, written, fail));
     };
     const check = (): void => {
-      const checked = (): void => (generation.outdated ? renew() : generation.word === undefined ? add() : done());
-      this.#check(connection, generation, checked);
+      if (++tries > MOST_TRIES) {
+        connection.drop(new Error('there is a generation, and there is none'));
+        return;
+      }
+      this.#check(connection, generation, (foreign) =>
+        generation.word === undefined ? write(foreign ?? 'nothing') : done(),
+      );
     };
-    if (generation.outdated) renew();
+    const renewed = (): void => {
+      generation.outdated = false;
+      done();
+    };
+    if (generation.outdated) this.#host.ask(connection, new NewGeneration('anything', generation, renewed, fail));
     else check();
   }
 
-  #check(connection: Connection, generation: Generation, done: () => void): void {
-    const call = new GenerationCheck(generation, done, () => {
-      // unless the connection is lost: what was asked under a word that nobody has confirmed is asked again
-      if (this.#host.isCurrent(connection)) generation.set(undefined);
-      this.#fail(generation);
-    });
-    this.#host.ask(connection, call);
+  /** Without an answer nothing holds that was asked behind it. */
+  #check(connection: Connection, generation: Generation, done: (foreign: bigint | undefined) => void): void {
+    this.#host.ask(connection, new GenerationCheck(generation, done, (error) => connection.drop(error)));
   }
 
-  #fail(generation: Generation): void {
+  #fail(generation: Generation, error: StockpileError): void {
     this.#settling.delete(generation);
-    const error = new Error('the generation of the namespace cannot be read');
     for (const call of generation.waiting.splice(0)) this.#host.fail(call, error);
   }
 }

@@ -17,7 +17,7 @@ import { closedError, overloaded, timedOut, unavailable } from './statuses.js';
 
 /** Beyond these a server is too slow for what is asked of it: calls fail at once. */
 const MOST_CALLS = 100_000;
-const MOST_UNSENT_BYTES = 64 * 2 ** 20;
+const MOST_UNSENT_BYTES = 256 * 2 ** 20;
 /** ms of silence after which the kernel asks whether the other side still is there. */
 const KEEP_ALIVE_MS = 60_000;
 
@@ -31,6 +31,7 @@ export class Server extends Base implements ConnectionOwner {
   #connection: Connection | undefined;
   /** What is to be sent once the handshake is done. */
   #queue: Call[] = [];
+  #waitingBytes = 0;
   readonly #generations: ServerGenerations = new ServerGenerations({
     ask: (connection, call) => this.#internal(connection, call),
     release: (connection, call) => {
@@ -41,7 +42,6 @@ export class Server extends Base implements ConnectionOwner {
       call.fail(unavailable(this.label, error));
       this.#left();
     },
-    isCurrent: (connection) => connection === this.#connection,
   });
   #calls = 0;
   #timer: NodeJS.Timeout | undefined;
@@ -149,11 +149,10 @@ export class Server extends Base implements ConnectionOwner {
 
   lost(connection: Connection, error: Error, calls: readonly Call[]): void {
     if (connection !== this.#connection) return;
-    const wasReady = connection.limits.valueBytes > 0;
     this.#connection = undefined;
-    if (!wasReady && !this.#closed) this.breaker.failed(error);
+    if (!connection.isReady && !this.#closed) this.breaker.failed(error);
     const waiting = this.#generations.takeWaiting();
-    for (const call of [...calls, ...this.#queue.splice(0), ...waiting]) {
+    for (const call of [...calls, ...this.#takeQueue(), ...waiting]) {
       call.fail(this.#closed ? closedError() : unavailable(this.label, error));
       this.#left();
     }
@@ -168,11 +167,20 @@ export class Server extends Base implements ConnectionOwner {
     }
     this.#arm(call.deadline);
     const connection = this.#connection ?? this.#connect();
-    if (!connection.isReady) this.#queue.push(call);
-    else if (connection.unsent > MOST_UNSENT_BYTES) {
-      call.fail(overloaded(this.label, `${connection.unsent} bytes are not sent yet`));
+    const unsent = connection.unsent + this.#waitingBytes;
+    if (unsent > MOST_UNSENT_BYTES) {
+      call.fail(overloaded(this.label, `${unsent} bytes are not sent yet`));
       this.#left();
-    } else this.#write(connection, call);
+    } else if (connection.isReady) this.#write(connection, call);
+    else {
+      this.#queue.push(call);
+      this.#waitingBytes += call.bytes;
+    }
+  }
+
+  #takeQueue(): Call[] {
+    this.#waitingBytes = 0;
+    return this.#queue.splice(0);
   }
 
   #write(connection: Connection, call: Call): void {
@@ -189,10 +197,9 @@ export class Server extends Base implements ConnectionOwner {
     if (call.settled) this.#left(); // there was nothing to send
   }
 
-  /** A call of our own: nobody waits for it but others that have deadlines. */
+  /** A call of our own: those who wait for it have deadlines. */
   #internal(connection: Connection, call: Call): void {
     this.#calls++;
-    call.deadline = call.since + this.#timeout;
     connection.send(call);
     if (call.settled) this.#left();
   }
@@ -220,7 +227,7 @@ export class Server extends Base implements ConnectionOwner {
       clearTimeout(timer);
       connection.limits = { ...connection.limits, valueBytes };
       connection.isReady = true;
-      for (const call of this.#queue.splice(0)) {
+      for (const call of this.#takeQueue()) {
         if (call.settled) this.#left();
         else this.#write(connection, call);
       }

@@ -1,5 +1,5 @@
 /**
- * The testkit on servers of this machine. Many of its tests do nothing but wait 3 s for a ttl: twelve run at a time, each
+ * The testkit on servers of this machine. Many of its tests do nothing but wait 3 s for a ttl: twenty run at a time, each
  * on servers of its own.
  */
 
@@ -12,7 +12,7 @@ import { MemcachedBackend } from '../src/index.js';
 import { memjs } from '../src/memjs.js';
 import { start, urlOf } from './helpers.js';
 
-const AT_ONCE = 12;
+const AT_ONCE = 20;
 
 type Fleet = readonly RunningServer[];
 

@@ -5,7 +5,7 @@ import { createRegion, NO_VALUE } from '@stockpile/core';
 import { FaultProxy, type RunningServer } from '@stockpile/servers';
 import { type MemjsClient, memjs } from '../src/memjs.js';
 import { open, standStill, start, urlOf } from './helpers.js';
-import { bytesOf, failsInTime, inTime, TIMEOUT, textIn } from './outcomes.js';
+import { bytesOf, failsInTime, TIMEOUT, textIn } from './outcomes.js';
 
 const FOREVER = { ttl: Number.POSITIVE_INFINITY };
 let server: RunningServer;
@@ -66,15 +66,6 @@ test('an evicted generation does not revive what was cleared, nor what was there
   }
   await own.set('users:a', bytesOf('new'), FOREVER); // both go on with the same word
   expect(textIn(await other.get('users:a'))).toBe('new');
-});
-
-test('something else in the place of the word is replaced by one', async () => {
-  const driver = open({ url: urlOf(server) });
-  await driver.set('users:a', bytesOf('old'), FOREVER);
-  await onServer((client) => client.set('users:@', 'of another program', {}));
-  expect(await inTime('get', () => driver.get('users:a'))).toMatchObject({ value: NO_VALUE });
-  await driver.set('users:a', bytesOf('new'), FOREVER);
-  expect(textIn(await driver.get('users:a'))).toBe('new');
 });
 
 test('other namespaces of the server are left alone, also those of other programs', async () => {

@@ -20,7 +20,7 @@ beforeAll(async () => {
 
 function two(): readonly [ReturnType<typeof open>, ReturnType<typeof open>] {
   const url = urlOf(server);
-  return [open({ url, lockLease: '1s' }), open({ url, lockLease: '1s' })];
+  return [open({ url, lease: '1s' }), open({ url, lease: '1s' })];
 }
 
 /** A driver whose lock on `KEY` is held, and another one. The key has an entry, or none. */
@@ -152,7 +152,7 @@ test('a waiter whose signal is aborted in the middle of a request leaves no lock
 test('a renewal that finds no server is reported, and the lock is kept if it is back in time', async () => {
   const proxy = await FaultProxy.open(server);
   const report = jest.fn();
-  const driver = open({ url: `127.0.0.1:${proxy.port}`, lockLease: '2s' }, { timeout: TIMEOUT, report });
+  const driver = open({ url: `127.0.0.1:${proxy.port}`, lease: '2s' }, { timeout: TIMEOUT, report });
   const mutex = driver.getMutex('users:renewed');
   expect(await mutex.acquire(NO_WAIT)).toBe(true);
   await proxy.fault('blackHole'); // the renewal may have reached the server: its CAS is not known then

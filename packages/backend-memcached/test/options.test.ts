@@ -69,9 +69,9 @@ describe('url', () => {
 
 describe('the others', () => {
   test('texts are read as the type of the option', () => {
-    expect(memcachedSettings({ maxValueBytes: '1M', lockLease: '2500ms', failover: 'true' as never })).toMatchObject({
+    expect(memcachedSettings({ maxValueBytes: '1M', lease: '2500ms', failover: 'true' as never })).toMatchObject({
       maxValueBytes: 2 ** 20,
-      lockLease: 3000,
+      lease: 3000,
       failover: true,
     });
   });
@@ -85,9 +85,9 @@ describe('the others', () => {
   });
 
   test.each([
-    { lockLease: '500ms' },
-    { lockLease: '2h' },
-    { lockLease: Number.POSITIVE_INFINITY },
+    { lease: '500ms' },
+    { lease: '2h' },
+    { lease: Number.POSITIVE_INFINITY },
     { failover: 'yes' },
     { maxValueBytes: -1 },
     { username: 'ada' },
@@ -95,6 +95,9 @@ describe('the others', () => {
     { username: '', password: 'secret' },
     { servers: 'a:1' },
     { FailOver: true },
+    { max_value_bytes: '1M' },
+    { le_ase: '5s' },
+    { maxValueSize: '1M' },
     { user: 'ada' },
   ])('%j is refused', (args) => {
     const failure = (): unknown => memcachedSettings(args as object);

@@ -167,21 +167,6 @@ test('a connection on which replies stopped half way is given up: nothing waits 
   expect(proxy.connections).toBe(0); // else it would keep the process alive
 });
 
-test('what a server does not take piles up to a bound: beyond it calls fail at once', async () => {
-  const driver = await working(`127.0.0.1:${proxy.port}`);
-  await proxy.fault('blackHole');
-  const value = new Uint8Array(1_000_000);
-  const errors: unknown[] = [];
-  const sets = Array.from({ length: 100 }, () =>
-    driver.set('users:large', value, FOREVER).catch((error: Error) => void errors.push(error)),
-  );
-  await new Promise((resolve) => setImmediate(resolve));
-  expect(errors.length).toBeGreaterThan(20);
-  expect(errors[0]).toMatchObject({ code: 'ERR_STOCKPILE_BACKEND_UNAVAILABLE' });
-  await Promise.all(sets);
-  expect(errors.length).toBe(100);
-});
-
 test('close() while calls are in flight, or a connection is being made, settles them and ends in time', async () => {
   await proxy.fault('blackHole');
   const driver = open({ url: `127.0.0.1:${proxy.port}` }, { timeout: TIMEOUT });

@@ -1,13 +1,12 @@
 /** Processes that share nothing but memcached: one creator for a key, also when the holder dies or stands still. */
 
-import { beforeAll, expect, jest, test } from '@jest/globals';
+import { afterEach, beforeAll, expect, jest, test } from '@jest/globals';
 import { createRegion, NO_VALUE, type Region } from '@stockpile/core';
-import type { RunningServer } from '@stockpile/servers';
+import { killPeers, Peer, type RunningServer } from '@stockpile/servers';
 import { open, start, urlOf } from './helpers.js';
-import { Peer } from './peers.js';
 
 const PEERS = 4;
-const LEASE = { lockLease: '1s' };
+const LEASE = { lease: '1s' };
 
 jest.setTimeout(30_000);
 let server: RunningServer;
@@ -15,8 +14,15 @@ beforeAll(async () => {
   server = await start();
 });
 
-const peers = (count: number, options?: object): Promise<Peer[]> =>
-  Promise.all(Array.from({ length: count }, () => Peer.start(urlOf(server), options)));
+afterEach(killPeers);
+
+const PEER = new URL('./fixtures/peer.mjs', import.meta.url);
+
+async function peers(count: number, options: object = {}): Promise<Peer[]> {
+  const started = await Promise.all(Array.from({ length: count }, () => Peer.start(PEER)));
+  await Promise.all(started.map((peer) => peer.call('open', urlOf(server), options)));
+  return started;
+}
 
 function here(options: object = LEASE): Region {
   return createRegion({ name: 'shared' }).configure(open({ url: urlOf(server), ...options }));
@@ -84,6 +90,6 @@ test.each(['increment', 'count'])('counters of many processes add up (%s)', asyn
 test.each([true, false])('a process ends by itself, with close() (%s), and prints nothing', async (close) => {
   const [peer] = (await peers(1)) as [Peer];
   await peer.call('create', `exit ${close}`, 0);
-  expect(await peer.leave(close)).toBe(0);
+  expect(await peer.leave('leave', close)).toBe(0);
   expect(peer.output).toBe('');
 });

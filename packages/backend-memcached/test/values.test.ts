@@ -6,7 +6,7 @@ import { bytesOf, failsInTime, inTime, textIn } from './outcomes.js';
 
 const FOREVER = { ttl: Number.POSITIVE_INFINITY };
 /** Of our own beside each value, and what is left to memcached and the key. */
-const BESIDE = 8 + 512;
+const BESIDE = 12 + 512;
 
 test.each([
   ['512k', 2 ** 19],

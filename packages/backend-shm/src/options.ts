@@ -6,6 +6,7 @@ import { isAbsolute, join } from 'node:path';
 import {
   type BackendContext,
   type ByteSize,
+  booleanOf,
   checkObject,
   type Duration,
   parseByteSize,
@@ -15,6 +16,7 @@ import {
   show,
   systemClock,
   ValidationError,
+  wholeNumberOf,
 } from '@stockpile/core';
 import type { NearCacheSettings } from './near-cache.js';
 import { DEFAULT_DIR } from './open-error.js';
@@ -150,7 +152,7 @@ function segmentSettings(options: SegmentOptions, nameOption: string): SegmentSe
     bytes: sizeOf(size, dir),
     isAuto: size === 'auto',
     create,
-    meanItemBytes: wholeNumber(options.meanItemBytes ?? 512, 'meanItemBytes', 16, 8 * 2 ** 20),
+    meanItemBytes: wholeNumberOf(options.meanItemBytes ?? 512, 'meanItemBytes', 16, 8 * 2 ** 20),
     pinnedPercent: 10,
     lifetime,
     neverEvicts: whenFull === 'throw',
@@ -186,7 +188,7 @@ function nearCacheSettings(given: boolean | NearCacheOptions, ownTime: boolean):
   else if (!booleanOf(given, 'nearCache', 'true, false or { maxItems, freeze }')) return undefined;
   const { maxItems = 1000, freeze = true }: NearCacheOptions = isObject ? given : {};
   return {
-    maxItems: wholeNumber(maxItems, 'nearCache.maxItems', 2, MOST_ITEMS),
+    maxItems: wholeNumberOf(maxItems, 'nearCache.maxItems', 2, MOST_ITEMS),
     freeze: booleanOf(freeze, 'nearCache.freeze'),
     ownTime,
   };
@@ -239,16 +241,4 @@ function snapshotsOf(options: SegmentOptions, lifetime: SegmentLifetime): Segmen
   const interval = parseDuration(snapshotInterval, 'snapshotInterval');
   if (interval === 0) throw new ValidationError('snapshotInterval: must be above 0; Infinity writes only on close');
   return { directory: pathOf(snapshotDir ?? join(state, 'stockpile'), 'snapshotDir'), interval };
-}
-
-function wholeNumber(given: unknown, option: string, least: number, most: number): number {
-  const number = typeof given === 'string' && given.trim() !== '' ? Number(given) : given;
-  if (typeof number === 'number' && Number.isInteger(number) && number >= least && number <= most) return number;
-  throw new ValidationError(`${option}: must be a whole number from ${least} to ${most}, not ${show(given)}`);
-}
-
-function booleanOf(given: unknown, option: string, allowed = 'true or false'): boolean {
-  if (typeof given === 'boolean') return given;
-  if (typeof given === 'string' && /^(true|false)$/i.test(given)) return given.toLowerCase() === 'true';
-  throw new ValidationError(`${option}: must be ${allowed}, not ${show(given)}`);
 }

@@ -20,6 +20,7 @@ export { cloneValue } from './clone.js';
 export type { Creator, CreatorContext } from './creator.js';
 export { withDeadline } from './deadline.js';
 export { Deadlines } from './deadlines.js';
+export { booleanOf, checkObject, refuseMisspelt, refuseUnknown, secretOf, wholeNumberOf } from './driver-arguments.js';
 export { type ByteSize, type Duration, parseByteSize, parseDuration, show } from './duration.js';
 export { isCounterForm } from './envelope.js';
 export * from './errors.js';
@@ -59,7 +60,6 @@ export type { KeysOptions, WaitForOptions } from './key-watch.js';
 export { Failures } from './multi.js';
 export type { MultiAnswer, MultiCreator, MultiCreatorContext } from './multi-creator.js';
 export { type AcquireOptions, type CacheMutex, LocalLocks, MAX_TIMER_MS } from './mutex.js';
-export { checkObject, refuseMisspelt, refuseUnknown } from './names.js';
 export { NullBackend } from './null-backend.js';
 export type { IncrementOptions, Items } from './operations.js';
 export type {

@@ -2,13 +2,13 @@
 
 import type { ArgumentsOf } from './backend-arguments.js';
 import type { Clock } from './clock.js';
+import { refuseMisspelt } from './driver-arguments.js';
 import { type Duration, parseDuration, show } from './duration.js';
 import { ValidationError } from './errors.js';
 import type { EarlyRefresh } from './freshness.js';
 import type { FunctionKeyGenerator } from './function-key.js';
 import type { RegionInvalidator } from './invalidation.js';
 import type { KeyMangler } from './key.js';
-import { refuseMisspelt } from './names.js';
 import type { ProxyLike } from './proxy.js';
 import type { Serializer } from './serializer.js';
 

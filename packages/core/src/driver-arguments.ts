@@ -1,4 +1,4 @@
-/** Whether options are an object, and their names those that are known. */
+/** Reading options and arguments of drivers: their names, and values that may come as text. */
 
 import { show } from './duration.js';
 import { ValidationError } from './errors.js';
@@ -37,14 +37,35 @@ export function refuseMisspelt(
   }
 }
 
+/** `true`, `false`, or these as text. */
+export function booleanOf(given: unknown, option: string, allowed = 'true or false'): boolean {
+  if (typeof given === 'boolean') return given;
+  if (typeof given === 'string' && /^(true|false)$/i.test(given)) return given.toLowerCase() === 'true';
+  throw new ValidationError(`${option}: must be ${allowed}, not ${show(given)}`);
+}
+
+/** A number, or one as text. */
+export function wholeNumberOf(given: unknown, option: string, least: number, most: number): number {
+  const number = typeof given === 'string' && given.trim() !== '' ? Number(given) : given;
+  if (typeof number === 'number' && Number.isInteger(number) && number >= least && number <= most) return number;
+  throw new ValidationError(`${option}: must be a whole number from ${least} to ${most}, not ${show(given)}`);
+}
+
+/** A text that is not empty. Flat text makes a number of `'123'`, which prints back as it was. Not shown: it may be a password. */
+export function secretOf(given: unknown, option: string): string {
+  const text = typeof given === 'number' || typeof given === 'boolean' ? String(given) : given;
+  if (typeof text === 'string' && text !== '' && !text.includes('\0')) return text;
+  throw new ValidationError(`${option}: must be a text that is not empty, without NUL characters`);
+}
+
 /** `undefined` is not giving it. */
 function namesIn(given: object): string[] {
   return Object.entries(given).flatMap(([name, value]) => (value === undefined ? [] : name));
 }
 
-/** The name that was meant: the same but for the case and two letters, of short names one. */
+/** The name that was meant: the same but for case, '-' and '_', and two letters, of short names one. */
 function nearest(name: string, known: readonly string[]): string | undefined {
-  const lower = name.toLowerCase();
+  const lower = name.toLowerCase().replace(/[-_]/g, '');
   return known.find((each) => distance(lower, each.toLowerCase()) <= (each.length < 6 ? 1 : 2));
 }
 
