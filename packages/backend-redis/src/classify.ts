@@ -15,6 +15,8 @@ const REMEDIES: Readonly<Record<string, string>> = {
   NOREPLICAS: 'the server has too few replicas to accept writes',
   CLUSTERDOWN: 'the cluster has slots that no node serves: see CLUSTER INFO',
   MOVED: 'the keys belong to another node: is this a cluster? then give its nodes as cluster',
+  ASK: 'its slot is being moved to another node',
+  TRYAGAIN: 'its slot is being moved to another node',
   CROSSSLOT: 'this is a cluster: give its nodes as cluster',
   NOPROTO: 'the server does not speak this protocol; Redis 6.2 or later is needed',
 };
@@ -48,6 +50,14 @@ export function classify(error: unknown, server: string): StockpileError {
   if (/called without any password/i.test(said)) remedy = "the server has no password: leave 'password' out";
   const message = `backend 'redis', ${server}: ${said}${remedy === undefined ? '' : `; ${remedy}`}`;
   return new BackendUnavailableError(message, { cause: withoutArguments(error) });
+}
+
+/** The same once more: of those who share a call each gets an error of its own. */
+export function another(error: unknown): unknown {
+  if (!(error instanceof StockpileError)) return error;
+  const { message, cause } = error;
+  const Kind = error.constructor as typeof StockpileError;
+  return new Kind(message, cause === undefined ? {} : { cause });
 }
 
 /** ioredis notes the command with its arguments in its errors: passwords and values have no place there. */

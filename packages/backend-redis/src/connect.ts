@@ -1,8 +1,10 @@
 /** Connections that the driver opens itself: one attempt each, no queues and no background work, nothing printed. */
 
+import { withDeadline } from '@stockpile/core';
 import { Cluster, Redis, type RedisOptions } from 'ioredis';
 import type { Endpoint } from './link.js';
 import type { RedisSettings } from './options.js';
+import { readReplies } from './reply-reader.js';
 
 /** ioredis waits so long, ms, for the other side to end its half before it destroys a socket. */
 const DISCONNECT_MS = 100;
@@ -17,7 +19,6 @@ function commonOptions(timeout: number) {
     autoResendUnfulfilledCommands: false, // an INCR would run twice
     retryStrategy: () => null,
     connectTimeout: timeout,
-    socketTimeout: 2 * timeout,
     disconnectTimeout: DISCONNECT_MS,
     disableClientInfo: true,
     protocol: 2, // nothing of RESP3 is needed; without HELLO the handshake is ours
@@ -55,10 +56,14 @@ export async function openRedis(
   onMade?.(redis);
   await ready(redis);
   redis.stream.unref(); // a call that waits keeps the process alive, by its deadline
-  try {
+  readReplies(redis);
+  const introduce = async (): Promise<void> => {
     if (password !== undefined) await (username === undefined ? redis.auth(password) : redis.auth(username, password));
     if (db !== 0) await redis.select(db);
     if (sentinels !== undefined) await refuseReplica(redis);
+  };
+  try {
+    await withDeadline(introduce(), timeout, () => new Error(`no answer to AUTH or SELECT within ${timeout} ms`));
   } catch (error) {
     discard(redis);
     throw error;
@@ -211,6 +216,7 @@ export function openCluster(settings: RedisSettings, timeout: number): Cluster {
       redisOptions: {
         ...common,
         connectTimeout: Math.min(timeout, 1000),
+        socketTimeout: 2 * timeout, // for what ioredis asks by itself
         ...(tls && { tls }),
         ...(username !== undefined && { username }),
         ...(password !== undefined && { password }),
@@ -218,9 +224,18 @@ export function openCluster(settings: RedisSettings, timeout: number): Cluster {
     },
   );
   nodes.on('error', ignore);
-  nodes.on('+node', (node: Redis) => {
+  const prepare = (node: Redis): Redis => {
     node.on('error', ignore);
-    node.on('connect', () => node.stream.unref());
+    node.on('connect', () => {
+      node.stream.unref();
+      readReplies(node);
+    });
+    return node;
+  };
+  nodes.on('+node', (node: Redis) => {
+    prepare(node);
+    const { duplicate } = node;
+    node.duplicate = (override) => prepare(duplicate.call(node, override)); // ioredis asks one for the layout
   });
   return nodes;
 }

@@ -17,11 +17,17 @@ export interface Endpoint {
   drop(): void;
 }
 
+/** A connection that is lost earlier tells of a server that takes connections and cannot serve them, ms. */
+const YOUNG_MS = 1000;
+
 export class Link {
   readonly #breaker: CircuitBreaker;
   readonly #deadlines = new Deadlines();
   /** Calls without an answer. */
   #pending = 0;
+  /** The connection used last, and since when. */
+  #redis: Redis | undefined;
+  #usedSince = 0;
   #closed = false;
   #onIdle: (() => void) | undefined;
 
@@ -34,6 +40,7 @@ export class Link {
   ) {
     const probe = async (): Promise<void> => {
       const redis = endpoint.live ?? (await endpoint.connect());
+      this.#use(redis);
       await redis.ping();
     };
     this.#breaker = new CircuitBreaker({ backend: 'redis', server: endpoint.server, timeout, probe });
@@ -51,23 +58,29 @@ export class Link {
   async run<T>(work: (redis: Redis) => Promise<T>, since: number = performance.now(), isRead = false): Promise<T> {
     if (this.#closed) throw closedError();
     const { endpoint } = this;
+    let used: Redis | undefined;
+    const ask = (redis: Redis): Promise<T> => {
+      used = redis;
+      this.#use(redis);
+      return work(redis);
+    };
     this.#pending++;
     try {
       const probed = this.#breaker.admit();
       const { live } = endpoint;
       const isConnected = probed === undefined && live !== undefined;
-      const first = isConnected ? work(live) : this.#connected(probed, work);
+      const first = isConnected ? ask(live) : this.#connected(probed, ask);
       let value: T;
       try {
         value = await this.#bounded(first, since);
       } catch (error) {
         if (!(isConnected && isRead)) throw error;
-        value = await this.#bounded(this.#again(error, work), since);
+        value = await this.#bounded(this.#again(error, ask), since);
       }
       this.#breaker.succeeded();
       return value;
     } catch (error) {
-      throw this.#failure(error, since);
+      throw this.#failure(error, since, used);
     } finally {
       if (--this.#pending === 0) this.#onIdle?.();
     }
@@ -110,7 +123,13 @@ export class Link {
     return work(redis);
   }
 
-  #failure(error: unknown, since: number): Error {
+  #use(redis: Redis): void {
+    if (redis === this.#redis) return;
+    this.#redis = redis;
+    this.#usedSince = performance.now();
+  }
+
+  #failure(error: unknown, since: number, used: Redis | undefined): Error {
     if (this.#closed && !(error instanceof BackendTimeoutError)) return closedError();
     if (error instanceof BackendTimeoutError) {
       this.#breaker.failed(error, since);
@@ -118,7 +137,13 @@ export class Link {
       if (this.#breaker.state.state !== 'up') this.endpoint.drop();
     }
     if (replyCode(error) !== undefined) this.#breaker.succeeded();
-    else this.onFailure();
+    else {
+      // taken, and lost soon with calls under way: so would the next be
+      const isLost = used !== undefined && used === this.#redis && used !== this.endpoint.live;
+      const isYoung = performance.now() - this.#usedSince < YOUNG_MS;
+      if (isLost && isYoung) this.#breaker.failed(classify(error, this.endpoint.server));
+      this.onFailure();
+    }
     if (spoilsConnection(error)) {
       this.endpoint.drop();
       this.onFailure();

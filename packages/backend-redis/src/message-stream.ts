@@ -4,9 +4,9 @@
  */
 
 import type { Duplex } from 'node:stream';
+import { type Reply, ReplyParser } from './resp.js';
 
 type Kind = 'subscribe' | 'psubscribe' | 'unsubscribe' | 'punsubscribe' | 'ping';
-type Reply = string | number | Buffer | null | Error | readonly Reply[];
 
 interface Asked {
   readonly kind: Kind;
@@ -16,13 +16,9 @@ interface Asked {
   readonly reject: (error: unknown) => void;
 }
 
-/** Nothing that we send is longer, bytes: a length beyond it is damage. */
-const LONGEST = 64 * 2 ** 20;
-const CR = 0x0d;
-
 export class MessageStream {
   readonly #asked: Asked[] = [];
-  #unread: Buffer = Buffer.alloc(0);
+  readonly #parser = new ReplyParser();
 
   constructor(
     private readonly stream: Duplex,
@@ -45,17 +41,10 @@ export class MessageStream {
   }
 
   #read(chunk: Buffer): void {
-    const bytes = this.#unread.length === 0 ? chunk : Buffer.concat([this.#unread, chunk]);
-    let at = 0;
     try {
-      for (;;) {
-        const parsed = parse(bytes, at);
-        if (parsed === undefined) break;
-        at = parsed.end;
-        this.#take(parsed.reply);
-      }
-      this.#unread = bytes.subarray(at);
+      this.#parser.write(chunk, (reply) => this.#take(reply));
     } catch (error) {
+      this.stream.removeAllListeners('data');
       this.#fail(error);
       this.stream.destroy();
     }
@@ -88,56 +77,4 @@ export class MessageStream {
   #fail(error: unknown): void {
     for (const { reject } of this.#asked.splice(0)) reject(error);
   }
-}
-
-/** The reply that begins at `at`; undefined while it is not complete. Throws where it is damaged. */
-function parse(bytes: Buffer, at: number): { readonly reply: Reply; readonly end: number } | undefined {
-  const lineEnd = bytes.indexOf(CR, at);
-  if (lineEnd < 0 || lineEnd + 1 >= bytes.length) {
-    if (bytes.length - at > LONGEST) throw new Error('a line without an end');
-    return undefined;
-  }
-  const type = String.fromCharCode(bytes[at] as number);
-  const line = bytes.toString('utf8', at + 1, lineEnd);
-  const end = lineEnd + 2;
-  switch (type) {
-    case '+':
-      return { reply: line, end };
-    case '-':
-      return { reply: Object.assign(new Error(line), { name: 'ReplyError' }), end };
-    case ':':
-      return { reply: lengthOf(line), end };
-    case '_':
-      return { reply: null, end };
-    case '$': {
-      const size = lengthOf(line);
-      if (size < 0) return { reply: null, end };
-      if (bytes.length < end + size + 2) return undefined;
-      if (bytes[end + size] !== CR) throw new Error('a damaged length');
-      return { reply: bytes.subarray(end, end + size), end: end + size + 2 };
-    }
-    case '*':
-    case '>':
-      return parseList(bytes, end, lengthOf(line));
-    default:
-      throw new Error(`a reply of unknown type '${type}'`);
-  }
-}
-
-function parseList(bytes: Buffer, start: number, count: number): ReturnType<typeof parse> {
-  const list: Reply[] = [];
-  let end = start;
-  for (let i = 0; i < count; i++) {
-    const parsed = parse(bytes, end);
-    if (parsed === undefined) return undefined;
-    list.push(parsed.reply);
-    end = parsed.end;
-  }
-  return { reply: list, end };
-}
-
-function lengthOf(line: string): number {
-  const length = Number(line);
-  if (!/^-?\d+$/.test(line) || length > LONGEST) throw new Error(`a damaged length '${line}'`);
-  return length;
 }

@@ -1,9 +1,12 @@
 /** Operations on many keys: each server gets those that it has, and the failure of one does not keep the others. */
 
+import { setTimeout as sleep } from 'node:timers/promises';
 import { BackendUnavailableError, type StockpileError } from '@stockpile/core';
 import type { Redis } from 'ioredis';
-import { classify, replyCode } from './classify.js';
-import { type Argument, addTo, evaluate, type Script } from './scripts.js';
+import { classify, isReply, replyCode } from './classify.js';
+import { type Argument, addTo, evaluate } from './evaluate.js';
+import type { Link } from './link.js';
+import type { Script } from './scripts.js';
 import { slotOf } from './slots.js';
 import type { Topology } from './topology.js';
 
@@ -25,17 +28,29 @@ export async function perServer<T>(
   if (!topology.isCluster) return topology.linkOf('').run((redis) => work(redis, keys, places), since, isRead);
   await topology.ready(since);
   const answers: Answers<T> = new Array(keys.length);
-  await ask(topology, keys, places, work, answers, since, isRead);
-  const moved = places.filter((i) => /^(MOVED|ASK|TRYAGAIN)$/.test(replyCode(answers[i]) ?? ''));
-  if (moved.length > 0) {
-    await topology.refresh();
-    await ask(topology, keys, moved, work, answers, since, isRead);
+  let left: readonly number[] = places;
+  for (let round = 0; ; round++) {
+    await ask(topology, keys, left, work, answers, since, isRead);
+    left = left.filter((i) => isRedirection(answers[i]));
+    if (left.length === 0) break;
+    void topology.refresh();
+    const pause = left.some((i) => isReply(answers[i], 'TRYAGAIN')) || round > 0 ? PAUSE_MS : 0;
+    if (performance.now() + pause > since + topology.linkOf('').timeout) break;
+    if (pause > 0) await sleep(pause);
   }
   return answers.map((answer, i) =>
     answer instanceof Error ? classify(answer, topology.linkOf(keys[i] as string).endpoint.server) : answer,
   );
 }
 
+/** Between two looks at keys that are on their way from node to node, ms. */
+const PAUSE_MS = 25;
+
+function isRedirection(answer: unknown): boolean {
+  return /^(MOVED|ASK|TRYAGAIN)$/.test(replyCode(answer) ?? '');
+}
+
+/** Those that were asked before go where their answer sends them. */
 async function ask<T>(
   topology: Topology,
   keys: readonly string[],
@@ -45,18 +60,45 @@ async function ask<T>(
   since: number,
   isRead: boolean,
 ): Promise<void> {
-  const byLink = groupBy(places, (i) => topology.linkOf(keys[i] as string));
-  const asked = [...byLink].map(async ([link, own]) => {
+  const run = async (link: Link, own: readonly number[], isAsking: boolean): Promise<void> => {
     const ownKeys = own.map((i) => keys[i] as string);
     let found: Answers<T>;
     try {
-      found = await link.run((redis) => work(redis, ownKeys, own), since, isRead);
+      found = await link.run((redis) => work(isAsking ? asking(redis) : redis, ownKeys, own), since, isRead);
     } catch (error) {
-      found = own.map(() => error as Error);
+      const { cause } = error as Error;
+      found = own.map(() => (isRedirection(cause) ? (cause as Error) : (error as Error)));
     }
     for (const [n, i] of own.entries()) answers[i] = found[n] as T | Error;
+  };
+  const link = (i: number): Link => linkFor(topology, keys[i] as string, answers[i]);
+  const direct = groupBy(
+    places.filter((i) => !isReply(answers[i], 'ASK')),
+    link,
+  );
+  const toAsk = places.filter((i) => isReply(answers[i], 'ASK'));
+  await Promise.all([
+    ...[...direct].map(([to, own]) => run(to, own, false)),
+    ...toAsk.map((i) => run(link(i), [i], true)), // ASKING holds for one command
+  ]);
+}
+
+/** `answer`: 'MOVED slot host:port' or 'ASK slot host:port', if the key was asked for before. */
+function linkFor(topology: Topology, key: string, answer: unknown): Link {
+  const named = isReply(answer, 'MOVED') || isReply(answer, 'ASK');
+  const server = named ? (answer as Error).message.split(' ')[2] : undefined;
+  return server === undefined || server.startsWith(':') ? topology.linkOf(key) : topology.linkAt(server);
+}
+
+/** The same connection with ASKING before each command, without which a node refuses a slot that is on its way to it. */
+function asking(redis: Redis): Redis {
+  const { sendCommand } = redis;
+  return Object.assign(Object.create(redis) as Redis, {
+    sendCommand: (...args: Parameters<Redis['sendCommand']>) => {
+      redis.asking().catch(() => {}); // the command will be refused too
+      return sendCommand.apply(redis, args);
+    },
   });
-  await Promise.all(asked);
 }
 
 /** Commands with many keys: in a cluster only keys of one slot may go together. */
@@ -79,7 +121,7 @@ export async function evaluateEach(redis: Redis, script: Script, calls: readonly
   const [only] = calls;
   if (only !== undefined && calls.length === 1) return [await evaluate(redis, script, only.keys, only.args)];
   const pipeline = redis.pipeline();
-  for (const { keys, args } of calls) addTo(pipeline, script, keys, args);
+  for (const { keys, args } of calls) addTo(pipeline, redis, script, keys, args);
   const results = (await pipeline.exec()) ?? [];
   return Promise.all(
     calls.map(async ({ keys, args }, i) => {

@@ -2,7 +2,7 @@
 
 import { NO_VALUE, type NoValue } from '@stockpile/core';
 import type { Redis } from 'ioredis';
-import { isReply } from './classify.js';
+import { another, isReply } from './classify.js';
 import { type Answers, groupBy, perServer } from './per-server.js';
 import type { Topology } from './topology.js';
 
@@ -58,11 +58,11 @@ export class Reads {
       const found = await this.getMulti(readers.map(({ key }) => key));
       for (const [i, { resolve, reject }] of readers.entries()) {
         const answer = found[i] as Found | Error;
-        if (answer instanceof Error) reject(answer);
+        if (answer instanceof Error) reject(another(answer));
         else resolve(answer);
       }
     } catch (error) {
-      for (const { reject } of readers) reject(error);
+      for (const { reject } of readers) reject(another(error));
     }
   }
 
@@ -70,11 +70,11 @@ export class Reads {
     const [only] = keys;
     if (keys.length === 1 && only !== undefined) return [await readOne(redis, only)];
     if (this.topology.isCluster) return readEach(redis, keys);
-    if (keys.length <= MOST_KEYS) return foundIn(await redis.mgetBuffer(keys as string[]));
+    if (keys.length <= MOST_KEYS) return readAll(redis, keys as string[]);
     const pages = Array.from({ length: Math.ceil(keys.length / MOST_KEYS) }, (_, n) =>
-      redis.mgetBuffer(keys.slice(n * MOST_KEYS, (n + 1) * MOST_KEYS)),
+      readAll(redis, keys.slice(n * MOST_KEYS, (n + 1) * MOST_KEYS)),
     );
-    return foundIn((await Promise.all(pages)).flat());
+    return (await Promise.all(pages)).flat();
   }
 }
 
@@ -100,6 +100,9 @@ async function readEach(redis: Redis, keys: readonly string[]): Promise<Answers<
   });
 }
 
-function foundIn(values: readonly (Buffer | null)[]): Found[] {
+async function readAll(redis: Redis, keys: string[]): Promise<Found[]> {
+  const values = await redis.mgetBuffer(keys);
+  // on connections of our own this has been seen before; the application's client looks at nothing
+  if (values?.length !== keys.length) throw new Error('a reply that is no answer to mget');
   return values.map((value) => value ?? NO_VALUE);
 }

@@ -100,10 +100,9 @@ export class RedisBackend extends BytesBackend {
     this.#checkSize(key, bytes);
     const guard = guardOf(mutex);
     if (guard === undefined) return false;
-    const [stored] = await this.#writes.store([key], [bytes], ttl, guard === NO_GUARD ? undefined : [guard]);
-    if (stored instanceof Error) throw stored;
+    const stored = await this.#writes.set(key, bytes, ttl, guard);
     if (stored && mutex instanceof RedisMutex) mutex.givenBack();
-    return stored === true;
+    return stored;
   }
 
   override async setMulti(
@@ -189,6 +188,7 @@ export class RedisBackend extends BytesBackend {
   }
 
   override async clear(prefix: string): Promise<void> {
+    this.#writes.flush();
     await listening(this.#topology.identity);
     await clear(this.#topology, prefix, this.#timeout);
     if (this.#settings.events) await publishClear(this.#topology, prefix);

@@ -5,6 +5,7 @@ import { inspect } from 'node:util';
 import type { KeyEvent } from '@stockpile/core';
 import { channelOf, escapePattern, namespaceOf } from './key-names.js';
 import type { MessageListener, Subscriber } from './subscriber.js';
+import { readList } from './text-list.js';
 import type { Topology } from './topology.js';
 import { ORIGIN } from './writes.js';
 
@@ -19,19 +20,10 @@ export interface Told {
 }
 
 export function readMessage(message: Buffer): Told {
-  const keys: string[] = [];
-  let at = ORIGIN_END;
-  while (at < message.length) {
-    const colon = message.indexOf(0x3a, at);
-    const size = Number(message.toString('latin1', at, colon));
-    if (colon < 0 || !Number.isInteger(size)) break; // not one of ours
-    keys.push(message.toString('utf8', colon + 1, colon + 1 + size));
-    at = colon + 1 + size;
-  }
   return {
     kind: message.toString('latin1', 0, 1),
     local: message.toString('latin1', 1, ORIGIN_END) === ORIGIN,
-    keys,
+    keys: readList(message.subarray(ORIGIN_END)),
   };
 }
 

@@ -3,6 +3,9 @@
  *
  * Who is told is at once up to date. Before the first use, after each interruption, before a created value is stored
  * and every 10 s in any case the times are read. Without messages (no right to subscribe) they are read every second.
+ *
+ * In a cluster the times are on one node. While that is dead nobody can invalidate, and what is known goes on to be used,
+ * so that the keys of the other nodes do: for as long as messages come without interruption, else for a minute.
  */
 
 import {
@@ -17,15 +20,19 @@ import {
   verdictOf,
 } from '@stockpile/core';
 import type { Redis } from 'ioredis';
+import { another } from './classify.js';
+import { evaluate } from './evaluate.js';
 import { channelOf, namespaceOf, timesKey } from './key-names.js';
 import { perServer } from './per-server.js';
-import { evaluate, INVALIDATE, RESTORE } from './scripts.js';
+import { INVALIDATE, RESTORE, TIMES } from './scripts.js';
 import type { Subscriber } from './subscriber.js';
 import type { Topology } from './topology.js';
 
 /** ms between reads, while messages come and while they do not. */
 const SAFETY_MS = 10_000;
 const POLL_MS = 1000;
+/** ms for which times that were complete are used though they cannot be read, and messages may have been lost. */
+const TRUST_MS = 60_000;
 
 export class RedisInvalidator implements RegionInvalidator {
   latest: number = -Infinity;
@@ -36,6 +43,10 @@ export class RedisInvalidator implements RegionInvalidator {
   #subscription: Disposable | undefined;
   #listens = false;
   #readAt = -Infinity;
+  /** Until then what is known may be used though it cannot be read. */
+  #trustedUntil = -Infinity;
+  /** It could not be read the last time, and what is known is used. */
+  #isStale = false;
   /** Whoever comes meanwhile waits for it. */
   #reading: Promise<void> | undefined;
 
@@ -51,6 +62,8 @@ export class RedisInvalidator implements RegionInvalidator {
   attach(): void {
     this.#attached = true;
     this.#readAt = -Infinity;
+    this.#trustedUntil = -Infinity;
+    this.#isStale = false;
   }
 
   detach(): void {
@@ -76,15 +89,30 @@ export class RedisInvalidator implements RegionInvalidator {
 
   refresh(force: boolean): Awaitable<void> {
     if (!this.#attached) return;
-    if (force) return this.#read();
-    if (this.#reading !== undefined) return this.#reading;
-    const due = this.#listens ? SAFETY_MS : POLL_MS;
-    if (performance.now() - this.#readAt < due) return;
-    const reading = this.#readSubscribed().finally(() => {
-      if (this.#reading === reading) this.#reading = undefined;
-    });
-    this.#reading = reading;
-    return reading;
+    if (force) return this.#read().catch((error: unknown) => this.#makeDo(error));
+    if (this.#reading === undefined) {
+      const due = this.#listens && !this.#isStale ? SAFETY_MS : POLL_MS;
+      if (performance.now() - this.#readAt < due) return;
+      const reading = this.#readSubscribed()
+        .catch((error: unknown) => this.#makeDo(error))
+        .finally(() => {
+          this.#reading = undefined;
+        });
+      this.#reading = reading;
+    }
+    if (!this.#isStale) {
+      return this.#reading.catch((error: unknown) => {
+        throw another(error);
+      });
+    }
+    this.#reading.catch(() => {}); // nobody waits for a node that is dead; whoever comes next hears of it
+  }
+
+  /** The times could not be read. */
+  #makeDo(error: unknown): void {
+    this.#isStale = performance.now() < this.#trustedUntil;
+    if (!this.#isStale) throw error;
+    this.#readAt = performance.now();
   }
 
   /** First it listens, then it reads: nothing falls between. */
@@ -97,6 +125,8 @@ export class RedisInvalidator implements RegionInvalidator {
           onGap: () => {
             this.#listens = true;
             this.#readAt = -Infinity;
+            this.#isStale = false;
+            this.#trustedUntil = Math.min(this.#trustedUntil, performance.now() + TRUST_MS);
           },
         },
         false,
@@ -109,8 +139,10 @@ export class RedisInvalidator implements RegionInvalidator {
 
   async #read(): Promise<void> {
     const began = performance.now();
-    const fields = (await this.#run((redis) => redis.hgetall(this.#key))) as Record<string, string>;
+    const fields = fieldsIn(await this.#run((redis) => evaluate(redis, TIMES, [this.#key], [])));
     this.#readAt = began;
+    this.#isStale = false;
+    this.#trustedUntil = this.#listens ? Infinity : began + TRUST_MS;
     const missing: string[] = [];
     for (const [field, time] of this.#fields()) {
       if (!(Number(fields[field]) >= time)) missing.push(field, String(time));
@@ -159,4 +191,12 @@ export class RedisInvalidator implements RegionInvalidator {
     if (answer instanceof Error) throw answer;
     return answer;
   }
+}
+
+/** From `[field, time, …]`; an empty one is `{}` in Lua's JSON. */
+function fieldsIn(json: unknown): Record<string, string> {
+  const told: unknown = JSON.parse(String(json));
+  const fields: Record<string, string> = Object.create(null);
+  if (Array.isArray(told)) for (let i = 0; i + 1 < told.length; i += 2) fields[String(told[i])] = String(told[i + 1]);
+  return fields;
 }

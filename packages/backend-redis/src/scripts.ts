@@ -7,13 +7,25 @@
  */
 
 import { createHash } from 'node:crypto';
-import type { ChainableCommander, Redis } from 'ioredis';
-import { isReply } from './classify.js';
 
 export interface Script {
   readonly lua: string;
   readonly sha: string;
 }
+
+/** Whether a script for so many keys can answer so. Scripts answer with no lists: their length could not be checked. */
+type Check = (reply: unknown, keyCount: number) => boolean;
+
+const checks = new Map<string, Check>();
+
+/** `name`: what EVALSHA or EVAL was given. Scripts of others may answer as they like. */
+export function isScriptAnswer(name: string, keyCount: number, reply: unknown): boolean {
+  return checks.get(name)?.(reply, keyCount) ?? true;
+}
+
+const isCount: Check = (reply, keyCount) => typeof reply === 'number' && reply >= 0 && reply <= keyCount;
+const isText: Check = (reply) => Buffer.isBuffer(reply);
+const isTextOrNull: Check = (reply) => reply === null || Buffer.isBuffer(reply);
 
 /** Messages: kind and origin, then each key as its length in bytes, ':' and itself. */
 const TELL = `
@@ -38,12 +50,13 @@ end`;
 
 /**
  * KEYS: n entries, their n locks. ARGV: ttl ('' for none), events channel, unlock channel, origin, n values, and n guards
- * if any is fenced: a lock must begin with its guard, '' needs none. Answers with the places of those not stored.
+ * if any is fenced: a lock must begin with its guard, '' needs none. Answers with '1' for each that was stored, '0' for others.
  */
-export const STORE: Script = script(`${TELL}${SET}
+export const STORE: Script = script(
+  `${TELL}${SET}
 local n = #KEYS / 2
 local guarded = #ARGV > 4 + n
-local stored, locks, lost = {}, {}, {}
+local stored, locks, answer = {}, {}, {}
 for i = 1, n do
   local guard = guarded and ARGV[4 + n + i] or ''
   local holder = guard ~= '' and redis.call('GET', KEYS[n + i])
@@ -51,8 +64,9 @@ for i = 1, n do
     set(KEYS[i], ARGV[4 + i], ARGV[1])
     stored[#stored + 1] = KEYS[i]
     locks[#locks + 1] = KEYS[n + i]
+    answer[i] = '1'
   else
-    lost[#lost + 1] = i
+    answer[i] = '0'
   end
 end
 if #stored > 0 then
@@ -60,10 +74,13 @@ if #stored > 0 then
   tell(ARGV[2], 's', ARGV[4], stored)
   if freed > 0 then tell(ARGV[3], 'u', ARGV[4], stored) end
 end
-return lost`);
+return table.concat(answer)`,
+  (reply, keyCount) => isText(reply, keyCount) && (reply as Buffer).length === keyCount / 2,
+);
 
 /** KEYS: n entries, their n locks. ARGV: events channel, unlock channel, origin. Answers with how many were there. */
-export const REMOVE: Script = script(`${TELL}
+export const REMOVE: Script = script(
+  `${TELL}
 local n = #KEYS / 2
 local gone = {}
 for i = 1, n do
@@ -72,13 +89,16 @@ end
 local freed = redis.call('DEL', unpack(KEYS, n + 1))
 if #gone > 0 then tell(ARGV[1], 'd', ARGV[3], gone) end
 if freed > 0 then tell(ARGV[2], 'u', ARGV[3], { unpack(KEYS, 1, n) }) end
-return #gone`);
+return #gone`,
+  isCount,
+);
 
 /**
  * KEYS: entry, lock. ARGV: what to add (float64), value of an absent entry, ttl, events channel, unlock channel, origin.
  * Answers with the sum (float64); '' where the value was absent; false where it is no counter.
  */
-export const INCREMENT: Script = script(`${TELL}${GET}${SET}
+export const INCREMENT: Script = script(
+  `${TELL}${GET}${SET}
 local value = get(KEYS[1])
 local sum = ''
 if value then
@@ -90,13 +110,16 @@ else
 end
 tell(ARGV[4], 's', ARGV[6], { KEYS[1] })
 if redis.call('DEL', KEYS[2]) > 0 then tell(ARGV[5], 'u', ARGV[6], { KEYS[1] }) end
-return sum`);
+return sum`,
+  (reply) => reply === null || (Buffer.isBuffer(reply) && (reply.length === 0 || reply.length === 8)),
+);
 
 /**
  * KEYS: entry, lock. ARGV: '1' if something is expected, what, new value, ttl ('' none, 'keep'), events channel, unlock
  * channel, origin. Answers with 1 if it was stored.
  */
-export const COMPARE_AND_SET: Script = script(`${TELL}${GET}${SET}
+export const COMPARE_AND_SET: Script = script(
+  `${TELL}${GET}${SET}
 local value = get(KEYS[1])
 if ARGV[1] == '1' then
   if value ~= ARGV[2] then return 0 end
@@ -106,34 +129,45 @@ end
 if ARGV[4] == 'keep' then redis.call('SET', KEYS[1], ARGV[3], 'KEEPTTL') else set(KEYS[1], ARGV[3], ARGV[4]) end
 tell(ARGV[5], 's', ARGV[7], { KEYS[1] })
 if redis.call('DEL', KEYS[2]) > 0 then tell(ARGV[6], 'u', ARGV[7], { KEYS[1] }) end
-return 1`);
+return 1`,
+  isCount,
+);
 
 /**
  * KEYS: lock. ARGV: token, lease in ms. Answers with the fence if the lock was free: the server's clock in microseconds,
  * which grows from holder to holder unless that clock is set back. The lock holds 'fence:token'.
  */
-export const ACQUIRE: Script = script(`
+export const ACQUIRE: Script = script(
+  `
 if redis.call('EXISTS', KEYS[1]) == 1 then return false end
 local time = redis.call('TIME')
 local fence = time[1] .. string.format('%06d', time[2])
 redis.call('SET', KEYS[1], fence .. ':' .. ARGV[1], 'PX', ARGV[2])
-return fence`);
+return fence`,
+  isTextOrNull,
+);
 
 /** KEYS: lock. ARGV: 'fence:token', lease in ms. Answers with 1 if it still is ours. */
-export const RENEW: Script = script(`
+export const RENEW: Script = script(
+  `
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
-return redis.call('PEXPIRE', KEYS[1], ARGV[2])`);
+return redis.call('PEXPIRE', KEYS[1], ARGV[2])`,
+  isCount,
+);
 
 /**
  * KEYS: lock. ARGV: 'fence:token' or its end, unlock channel, origin, the entry's key. Answers with 1 if it still was
  * ours.
  */
-export const RELEASE: Script = script(`${TELL}
+export const RELEASE: Script = script(
+  `${TELL}
 local holder = redis.call('GET', KEYS[1])
 if not holder or string.sub(holder, -#ARGV[1]) ~= ARGV[1] then return 0 end
 redis.call('DEL', KEYS[1])
 tell(ARGV[2], 'u', ARGV[3], { ARGV[4] })
-return 1`);
+return 1`,
+  isCount,
+);
 
 /** Tags beyond this are forgotten by halves: what carried them then counts by the time of the newest that was dropped. */
 const MOST_TAGS = 5000;
@@ -143,7 +177,8 @@ const MOST_TAGS = 5000;
  * ARGV: channel, epoch ms, then fields. Each gets that time, or 1 ms after the newest there is: others may have dated
  * writes after that one, ahead of the clock. Answers with the time, and tells subscribers.
  */
-export const INVALIDATE: Script = script(`
+export const INVALIDATE: Script = script(
+  `
 local times = redis.call('HGETALL', KEYS[1])
 local at = tonumber(ARGV[2])
 for i = 2, #times, 2 do at = math.max(at, tonumber(times[i]) + 1) end
@@ -173,52 +208,41 @@ if redis.call('HLEN', KEYS[1]) > ${MOST_TAGS} then
   end
 end
 redis.call('PUBLISH', ARGV[1], cjson.encode(told))
-return text`);
+return text`,
+  isText,
+);
 
 /** KEYS: the times of a region. ARGV: field, time, … Adds what others have lost, by an eviction. */
-export const RESTORE: Script = script(`
+export const RESTORE: Script = script(
+  `
 for i = 1, #ARGV, 2 do
   if tonumber(redis.call('HGET', KEYS[1], ARGV[i]) or '-1') < tonumber(ARGV[i + 1]) then
     redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1])
   end
-end`);
+end`,
+  (reply) => reply === null,
+);
 
-export type Argument = string | number | Buffer;
+/** KEYS: the times of a region. Answers with its fields and times, as JSON. */
+export const TIMES: Script = script(
+  `
+return cjson.encode(redis.call('HGETALL', KEYS[1]))`,
+  isText,
+);
 
-type Evaluate<R> = (script: string, keyCount: number, ...keysAndArguments: readonly Argument[]) => R;
+/** ARGV: as SCAN takes them. Answers with the next cursor and the keys, each after its length, as `readList` takes it. */
+export const PAGE: Script = script(
+  `
+local page = redis.call('SCAN', unpack(ARGV))
+local parts = { #page[1] .. ':' .. page[1] }
+for i, key in ipairs(page[2]) do parts[i + 1] = #key .. ':' .. key end
+return table.concat(parts)`,
+  isText,
+);
 
-/** ioredis has them without types. (Its typed `callBuffer` loses the command's name under auto-pipelining.) */
-interface Evaluator<R> {
-  readonly evalshaBuffer: Evaluate<R>;
-  readonly evalBuffer: Evaluate<R>;
-}
-
-/** Runs a script by its hash; whole where the server does not know it (yet, or after a restart). */
-export async function evaluate(
-  redis: Redis,
-  { sha, lua }: Script,
-  keys: readonly string[],
-  args: readonly Argument[],
-): Promise<unknown> {
-  const own = redis as unknown as Evaluator<Promise<unknown>>;
-  try {
-    return await own.evalshaBuffer(sha, keys.length, ...keys, ...args);
-  } catch (error) {
-    if (!isReply(error, 'NOSCRIPT')) throw error;
-    return own.evalBuffer(lua, keys.length, ...keys, ...args);
-  }
-}
-
-/** Adds it to a pipeline, by its hash. */
-export function addTo(
-  pipeline: ChainableCommander,
-  { sha }: Script,
-  keys: readonly string[],
-  args: readonly Argument[],
-): void {
-  (pipeline as unknown as Evaluator<unknown>).evalshaBuffer(sha, keys.length, ...keys, ...args);
-}
-
-function script(lua: string): Script {
-  return { lua, sha: createHash('sha1').update(lua).digest('hex') };
+function script(lua: string, check: Check): Script {
+  const sha = createHash('sha1').update(lua).digest('hex');
+  checks.set(sha, check);
+  checks.set(lua, check);
+  return { lua, sha };
 }

@@ -49,6 +49,8 @@ export class Subscriber {
   #closed = false;
   #onOpen: ((listening: boolean) => void)[] = [];
   #timer: NodeJS.Timeout | undefined;
+  /** Of `performance.now()`: since when it listens. */
+  #openedAt = -Infinity;
 
   constructor(
     private readonly topology: Topology,
@@ -106,8 +108,9 @@ export class Subscriber {
   async #open(pause: number, isFirst: boolean): Promise<boolean> {
     this.#running = true;
     let redis: Redis | undefined;
+    const opening = this.topology.openSubscriber();
     try {
-      const own = await this.#bounded(this.topology.openSubscriber());
+      const own = await this.#bounded(opening);
       redis = own;
       this.#stream = new MessageStream(own.stream, (name, message) => this.#deliver(name, message));
       own.once('end', () => this.#lost(own));
@@ -116,13 +119,12 @@ export class Subscriber {
       const came = [...this.#listeners].filter((listener) => !listeners.includes(listener));
       if (came.length > 0) await this.#bounded(this.#subscribe(came));
     } catch (error) {
-      if (redis !== undefined) discard(redis);
+      opening.then(discard, () => {}); // also one that comes too late
       this.#running = false;
       this.#tellOpen(false);
       if (this.#listeners.size === 0) return false;
       if (isFirst) this.report(error);
-      this.#timer = setTimeout(() => void this.#open(Math.min(pause * 2, LONGEST_PAUSE_MS), false), pause).unref();
-      this.#running = true;
+      this.#openLater(pause);
       return false;
     }
     this.#running = false;
@@ -131,10 +133,16 @@ export class Subscriber {
       return false;
     }
     this.#redis = redis;
+    this.#openedAt = performance.now();
     this.#timer = setInterval(() => this.#ping(), PING_MS).unref();
     if (!isFirst) for (const listener of [...this.#listeners]) listener.onGap();
     this.#tellOpen(true);
     return true;
+  }
+
+  #openLater(pause: number): void {
+    this.#running = true;
+    this.#timer = setTimeout(() => void this.#open(Math.min(pause * 2, LONGEST_PAUSE_MS), false), pause).unref();
   }
 
   #tellOpen(listening: boolean): void {
@@ -183,7 +191,10 @@ export class Subscriber {
     this.#redis = undefined;
     discard(redis);
     clearInterval(this.#timer);
-    if (this.#listeners.size > 0) void this.#open(FIRST_PAUSE_MS, false);
+    if (this.#listeners.size === 0) return;
+    // a server that ends each one soon is not to be stormed
+    if (performance.now() - this.#openedAt < LONGEST_PAUSE_MS) this.#openLater(FIRST_PAUSE_MS);
+    else void this.#open(FIRST_PAUSE_MS, false);
   }
 
   #ping(): void {

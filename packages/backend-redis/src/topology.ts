@@ -18,6 +18,8 @@ export interface Topology {
   /** Until keys can be told apart by server; undefined: they can. */
   ready(since: number): Promise<void> | undefined;
   linkOf(key: string): Link;
+  /** `server`: a node as redirections name it, `host:port`, which may be new. */
+  linkAt(server: string): Link;
   /** All servers that hold entries. */
   masters(): readonly Link[];
   /** Looks again who has what. */
@@ -64,6 +66,10 @@ class SingleServer implements Topology {
     return this.#link;
   }
 
+  linkAt(): Link {
+    return this.#link;
+  }
+
   masters(): readonly Link[] {
     return [this.#link];
   }
@@ -102,6 +108,11 @@ async function subscriberOf(redis: Redis): Promise<Redis> {
   await ready(own);
   own.stream.unref();
   return own;
+}
+
+/** Of ioredis, without types: nodes get in by their slots, and one that is new has none yet. */
+interface NodePool {
+  readonly connectionPool: { findOrCreate(node: { readonly host: string; readonly port: number }): unknown };
 }
 
 /** Failures call for another look at the layout, but not each of them, ms. */
@@ -156,6 +167,13 @@ class Nodes implements Topology {
   linkOf(key: string): Link {
     const node = this.#cluster.slots[slotOf(key)]?.[0];
     return node === undefined ? this.#entry : this.#link(node);
+  }
+
+  linkAt(server: string): Link {
+    const colon = server.lastIndexOf(':');
+    const { connectionPool } = this.#cluster as unknown as NodePool;
+    connectionPool.findOrCreate({ host: server.slice(0, colon), port: Number(server.slice(colon + 1)) });
+    return this.#link(server);
   }
 
   masters(): readonly Link[] {

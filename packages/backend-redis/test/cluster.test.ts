@@ -5,6 +5,7 @@ import { RedisBackend } from '@stockpile/backend-redis';
 import { BackendUnavailableError, createRegion, NO_VALUE } from '@stockpile/core';
 import { type Cluster, startRedisCluster } from '@stockpile/servers';
 import { Redis, Cluster as RedisCluster } from 'ioredis';
+import { timesKey } from '../src/key-names.js';
 import { slotOf } from '../src/slots.js';
 import { flush } from './helpers/conformance.js';
 import { entryOf, FOREVER, faulty, operations, recovery, settle, TIMEOUT, watch } from './helpers/outage.js';
@@ -112,6 +113,84 @@ describe('three nodes', () => {
     expect(await driver.getMulti(KEYS)).toEqual([...VALUES.values()]);
   }, 20_000);
 
+  test('the node with the invalidation times of a region dead: the keys of the others go on', async () => {
+    const node = cluster.nodes.at(-1) as Cluster['nodes'][number];
+    const [name] = (await keysOn(
+      node.port,
+      Array.from({ length: 50 }, (_, i) => timesKey(`r${i}:`)),
+    )) as [string];
+    const namespace = name.slice(0, name.indexOf(':'));
+    const region = createRegion<string>({ name: namespace }).configure('redis', {
+      timeout: TIMEOUT,
+      arguments: nodesOf(cluster),
+    });
+    const stored = KEYS.map((key) => `${namespace}:${key}`);
+    await region.setMulti(new Map(KEYS.map((key) => [key, key])));
+    await region.getMulti(KEYS);
+    const lost = (await keysOn(node.port, stored)).map((key) => key.slice(key.indexOf(':') + 1));
+    const others = KEYS.filter((key) => !lost.includes(key));
+    await node.kill();
+    try {
+      await settle({ first: () => region.get(others[0] as string) });
+      const outcomes = await settle(Object.fromEntries(others.map((key) => [key, () => region.get(key)])));
+      expect(outcomes.filter(({ error }) => error !== undefined)).toEqual([]);
+      expect(Math.max(...outcomes.map(({ ms }) => ms))).toBeLessThan(TIMEOUT);
+      await region.delete(others[0] as string);
+      await region.getOrCreate(others[0] as string, () => 'created');
+      expect(await region.get(others[0] as string)).toBe('created'); // stored, too
+      await expect(region.invalidate()).rejects.toBeInstanceOf(BackendUnavailableError);
+    } finally {
+      await node.restart();
+    }
+    await recovery(() => region.invalidate(), 8000);
+    expect(await region.get(others[1] as string)).toBe(NO_VALUE);
+    await region.close();
+  }, 20_000);
+
+  test('a slot on its way to another node: nothing fails, and what was stored is found', async () => {
+    const [from, to] = cluster.nodes.slice(0, 2).map(({ port }) => new Redis(port)) as [Redis, Redis];
+    const [tag] = (await keysOn(from.options.port as number)) as [string];
+    const [stays, moves, absent] = ['stays', 'moves', 'absent'].map((key) => `{${tag}}${key}`) as [
+      string,
+      string,
+      string,
+    ];
+    for (const key of [stays, moves]) await driver.set(key, entryOf(key), FOREVER);
+    const slot = slotOf(tag);
+    const [fromId, toId] = [await from.cluster('MYID'), await to.cluster('MYID')] as string[];
+    await to.cluster('SETSLOT', slot, 'IMPORTING', fromId as string);
+    await from.cluster('SETSLOT', slot, 'MIGRATING', toId as string);
+    await from.migrate('127.0.0.1', to.options.port as number, moves, 0, 1000);
+    const all = [stays, moves, absent, ...KEYS];
+    const expected = [entryOf(stays), entryOf(moves), ...Array.from({ length: KEYS.length + 1 }, () => NO_VALUE)];
+    expect(await driver.getMulti(all)).toEqual(expected);
+    expect(await Promise.all(all.map((key) => driver.get(key)))).toEqual(expected);
+    expect(await listed(driver, `{${tag}}`)).toEqual([moves, stays].sort());
+    const mutex = driver.getMutex(absent);
+    expect(await mutex.acquire({ wait: 0 })).toBe(true);
+    // what needs a key and its lock has to wait until both are on one node
+    const written = Promise.all([
+      driver.set(stays, entryOf('new'), FOREVER),
+      driver.set(absent, entryOf('made'), { ...FOREVER, mutex }),
+      driver.setMulti(new Map([[moves, entryOf('new')]]), FOREVER),
+    ]);
+    await new Promise((resolve) => setTimeout(resolve, TIMEOUT / 4));
+    const left = await from.cluster('GETKEYSINSLOT', slot, 100);
+    for (const key of left) await from.migrate('127.0.0.1', to.options.port as number, key, 0, 1000);
+    for (const node of [to, from]) await node.cluster('SETSLOT', slot, 'NODE', toId as string);
+    expect(await written).toEqual([true, true, []]);
+    expect(await driver.getMulti([stays, moves, absent])).toEqual([entryOf('new'), entryOf('new'), entryOf('made')]);
+    await driver.clear(`{${tag}}`);
+    expect(await listed(driver, `{${tag}}`)).toEqual([]);
+    // and back
+    await from.cluster('SETSLOT', slot, 'IMPORTING', toId as string);
+    await to.cluster('SETSLOT', slot, 'MIGRATING', fromId as string);
+    for (const node of [from, to]) await node.cluster('SETSLOT', slot, 'NODE', fromId as string);
+    await driver.set(stays, entryOf('back'), FOREVER);
+    expect(await driver.get(stays)).toEqual(entryOf('back'));
+    for (const node of [from, to]) node.disconnect();
+  });
+
   test('a node that stands still: only its keys wait for the timeout', async () => {
     await driver.setMulti(VALUES, FOREVER);
     const [still] = cluster.nodes as [Cluster['nodes'][number]];
@@ -130,13 +209,15 @@ describe('three nodes', () => {
     await recovery(() => driver.get(lost[0] as string));
   });
 
-  async function keysOn(port: number): Promise<string[]> {
+  async function keysOn(port: number, keys: readonly string[] = KEYS): Promise<string[]> {
     const redis = new Redis(port);
     const slots = (await redis.cluster('SLOTS')) as unknown as [number, number, [string, number]][];
     redis.disconnect();
-    return KEYS.filter((key) =>
-      slots.some(([first, last, [, owner]]) => owner === port && slotOf(key) >= first && slotOf(key) <= last),
-    ).sort();
+    return keys
+      .filter((key) =>
+        slots.some(([first, last, [, owner]]) => owner === port && slotOf(key) >= first && slotOf(key) <= last),
+      )
+      .sort();
   }
 });
 

@@ -2,8 +2,9 @@
 
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { RedisBackend } from '@stockpile/backend-redis';
-import { createRegion, type KeyEvent, NO_VALUE } from '@stockpile/core';
+import { BackendUnavailableError, createRegion, type KeyEvent, NO_VALUE } from '@stockpile/core';
 import { FAULTS, FaultProxy, type RunningServer, startRedis } from '@stockpile/servers';
+import { Redis } from 'ioredis';
 import { entryOf, FOREVER, faulty, operations, recovery, settle, TIMEOUT, watch } from './helpers/outage.js';
 
 let server: RunningServer;
@@ -82,6 +83,23 @@ test('a server that does not answer costs one timeout, then calls fail at once',
   expect(driver.servers()).toMatchObject([{ server: `127.0.0.1:${proxy.port}`, state: 'down' }]);
 });
 
+for (const fault of ['fin', 'finAfterHalf', 'reset', 'garbage'] as const) {
+  test(`${fault}: a server that takes connections and loses them is spared`, async () => {
+    await works()();
+    await proxy.fault(fault);
+    const before = proxy.accepted;
+    const until = performance.now() + 1000;
+    while (performance.now() < until) {
+      await settle({ get: () => driver.get('k:0'), set: () => driver.set('k:0', entryOf('k:0'), FOREVER) });
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+    expect(proxy.accepted - before).toBeLessThan(25);
+    expect(driver.servers()).not.toMatchObject([{ state: 'up' }]);
+    await proxy.heal();
+    await recovery(works());
+  });
+}
+
 test('a lost idle connection is made anew by the next read, which does not fail', async () => {
   await works()();
   await proxy.fault('reset');
@@ -116,6 +134,24 @@ describe('the server', () => {
     await works()();
   });
 
+  test('has no room for another client: says so, and is spared', async () => {
+    const admin = new Redis(own.path);
+    await admin.config('SET', 'maxclients', 2);
+    const full = new RedisBackend({ path: own.path, timeout: TIMEOUT });
+    const received = async (): Promise<number> =>
+      Number(/rejected_connections:(\d+)/.exec(await admin.info('stats'))?.[1]);
+    const until = performance.now() + 1000;
+    while (performance.now() < until) {
+      await expect(full.get('k:0')).rejects.toBeInstanceOf(BackendUnavailableError);
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+    expect(await received()).toBeLessThan(25);
+    await admin.config('SET', 'maxclients', 100);
+    await recovery(() => full.get('k:0'));
+    await full.close();
+    admin.disconnect();
+  });
+
   test('is restarted while somebody listens: overflow, then events again', async () => {
     const events: KeyEvent[] = [];
     driver.subscribe('k:', (event) => events.push(event));
@@ -129,6 +165,49 @@ describe('the server', () => {
     await recovery(async () => {
       if (!events.some(({ key }) => key === 'k:later')) throw new Error('no event');
     });
+  });
+});
+
+describe('the connection for messages', () => {
+  let own: RunningServer;
+  let front: FaultProxy;
+  let events: KeyEvent[];
+  beforeEach(async () => {
+    own = await startRedis({ password: 'secret' });
+    front = await FaultProxy.open(own);
+    await driver.close();
+    driver = new RedisBackend({ port: front.port, password: 'secret', timeout: TIMEOUT });
+    events = [];
+  });
+  afterEach(async () => {
+    await front.close();
+    await own.stop();
+  });
+  const hears = async (): Promise<void> => {
+    await driver.set('k:0', entryOf('k:0'), FOREVER);
+    if (!events.some(({ type }) => type === 'set')) throw new Error('no event');
+  };
+
+  test('is made anew without a storm where the server ends it again and again', async () => {
+    driver.subscribe('k:', (event) => events.push(event));
+    await recovery(hears);
+    const admin = new Redis(own.path, { password: 'secret' });
+    const before = front.accepted;
+    const until = performance.now() + 1000;
+    while (performance.now() < until) await admin.call('CLIENT', 'KILL', 'TYPE', 'pubsub');
+    expect(front.accepted - before).toBeLessThan(25);
+    events = [];
+    await recovery(hears);
+    admin.disconnect();
+  });
+
+  test('leaves none behind that came too late', async () => {
+    await front.fault('blackHole');
+    driver.subscribe('k:', (event) => events.push(event));
+    while (front.accepted < 2) await new Promise((resolve) => setTimeout(resolve, 10));
+    await front.heal();
+    await recovery(hears);
+    await recovery(async () => expect(front.connections).toBe(2)); // one for commands
   });
 });
 
