@@ -166,7 +166,7 @@ export class StoreCall extends PlaceCall {
     const { what, how, generation, bytes } = this;
     if (bytes > valueBytes) {
       // never sent: the server would delete what it has under this key
-      this.fail(tooLarge(bytes, valueBytes, 'start memcached with a larger item size (-I)'));
+      this.fail(tooLarge(this.place.name, bytes, valueBytes, 'start memcached with a larger item size (-I)'));
       return false;
     }
     if (how.free !== undefined) out.key(OP.delete, this.opaque, generation.prefix + how.free);

@@ -42,7 +42,9 @@ export class AuthenticateCall extends Call {
       this.settled = true;
       this.resolve();
     } else if (this.#status === STATUS.unknownCommand) {
-      this.fail(new BackendUnavailableError(`${server} has no SASL: start it with -S, or leave out user and password`));
+      this.fail(
+        new BackendUnavailableError(`${server}: SASL is off there: start it with -S, or leave out user and password`),
+      );
     } else this.fail(statusError(this.#status, server));
   }
 }

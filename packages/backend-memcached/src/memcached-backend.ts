@@ -101,7 +101,7 @@ export class MemcachedBackend extends BytesBackend {
   }
 
   override async set(key: string, bytes: Uint8Array, { ttl, mutex }: WriteOptions): Promise<boolean> {
-    this.#checkSize(bytes);
+    this.#checkSize(key, bytes);
     const place = this.#open().place(key);
     const what = this.#item(place, bytes, ttl);
     if (mutex instanceof MemcachedMutex) return this.#severalSteps(mutex.store(what));
@@ -122,7 +122,7 @@ export class MemcachedBackend extends BytesBackend {
       const mutex = mutexes?.get(key);
       if (mutex !== undefined) guarded.push([key, mutex]);
       else if (bytes.length <= this.#maxValueBytes) plain.push(key);
-      else failures.noting(key)(this.#tooLarge(bytes));
+      else failures.noting(key)(this.#tooLarge(key, bytes));
     }
     const singly = guarded.map(([key, mutex]) =>
       this.set(key, items.get(key) as Uint8Array, { ttl, mutex }).then(
@@ -184,7 +184,7 @@ export class MemcachedBackend extends BytesBackend {
     bytes: Uint8Array,
     options: { readonly ttl: number | undefined },
   ): Promise<boolean> {
-    this.#checkSize(bytes);
+    this.#checkSize(key, bytes);
     return this.#severalSteps(this.#compareAndSet(key, expected, bytes, options));
   }
 
@@ -282,12 +282,12 @@ export class MemcachedBackend extends BytesBackend {
     await this.#severalSteps(Promise.all(each));
   }
 
-  #checkSize(bytes: Uint8Array): void {
-    if (bytes.length > this.#maxValueBytes) throw this.#tooLarge(bytes);
+  #checkSize(key: string, bytes: Uint8Array): void {
+    if (bytes.length > this.#maxValueBytes) throw this.#tooLarge(key, bytes);
   }
 
-  #tooLarge({ length }: Uint8Array): Error {
-    return tooLarge(length, this.#maxValueBytes, "store less, or raise the argument 'maxValueBytes'");
+  #tooLarge(key: string, { length }: Uint8Array): Error {
+    return tooLarge(key, length, this.#maxValueBytes, "store less, or raise the argument 'maxValueBytes'");
   }
 }
 

@@ -99,7 +99,7 @@ export class MultiSetCall extends Call {
       const { key, name, flags, expiry, pieces } = item;
       const bytes = sizeOf(item);
       if (bytes > valueBytes) {
-        this.#refused.set(key, tooLarge(bytes, valueBytes, 'start memcached with a larger item size (-I)'));
+        this.#refused.set(key, tooLarge(key, bytes, valueBytes, 'start memcached with a larger item size (-I)'));
       } else {
         out.key(OP.delete, opaque, prefix + lockName(name));
         out.store(OP.setQuietly, opaque + 1, prefix + name, { flags, expiry, cas: 0n }, pieces);

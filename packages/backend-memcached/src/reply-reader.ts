@@ -1,5 +1,7 @@
 /** From the bytes of a connection to whole replies. */
 
+import { notMemcached } from './statuses.js';
+
 const HEADER_BYTES = 24;
 const RESPONSE = 0x81;
 /** memcached's items have at most 1 GiB; a larger length is no length. */
@@ -20,7 +22,7 @@ export class Reply {
 
   /** Reads the header at `at`; the end of the reply, which may be beyond the bytes. */
   read(bytes: Buffer, at: number): number {
-    if (bytes[at] !== RESPONSE) throw new ProtocolError(`a reply began with byte ${bytes[at]}, not ${RESPONSE}`);
+    if (bytes[at] !== RESPONSE) throw new ProtocolError(notMemcached(bytes[at]));
     this.opcode = bytes[at + 1] as number;
     const keyBytes = ((bytes[at + 2] as number) << 8) | (bytes[at + 3] as number);
     const extras = bytes[at + 4] as number;
@@ -104,7 +106,7 @@ export class ReplyReader {
     if (this.#have > 0) this.#pieces.push(at === 0 ? bytes : bytes.subarray(at));
     // of 24 bytes the first ones already tell garbage, which may stop short of a header
     if (this.#have > 0 && this.#have < HEADER_BYTES && bytes[at] !== RESPONSE) {
-      throw new ProtocolError(`a reply began with byte ${bytes[at]}, not ${RESPONSE}`);
+      throw new ProtocolError(notMemcached(bytes[at]));
     }
   }
 }

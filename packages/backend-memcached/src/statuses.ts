@@ -4,6 +4,7 @@ import {
   BackendTimeoutError,
   BackendUnavailableError,
   type StockpileError,
+  show,
   ValidationError,
   ValueTooLargeError,
 } from '@stockpile/core';
@@ -31,8 +32,8 @@ export function statusError(status: number, server: string): StockpileError {
   return new BackendUnavailableError(`${server} answered with status ${status}: ${meaning}`);
 }
 
-export function tooLarge(bytes: number, limit: number, remedy: string): ValueTooLargeError {
-  return new ValueTooLargeError(`the value has ${bytes} bytes; the limit is ${limit}: ${remedy}`);
+export function tooLarge(key: string, bytes: number, limit: number, remedy: string): ValueTooLargeError {
+  return new ValueTooLargeError(`key ${show(key)}: the value has ${bytes} bytes; the limit is ${limit}: ${remedy}`);
 }
 
 export function unavailable(server: string, cause: Error): BackendUnavailableError {
@@ -55,6 +56,11 @@ export function notANamespace(prefix: string): ValidationError {
   return new ValidationError(
     `clear: memcached can only clear a whole namespace, which ends with its first ':', not ${JSON.stringify(prefix)}`,
   );
+}
+
+/** What begins like no reply. `byte`: the first of it. */
+export function notMemcached(byte: number | undefined): string {
+  return `its answer is not the binary protocol of memcached (it begins with byte ${byte}): is this another server, or one that wants TLS?`;
 }
 
 /** Several addresses that fail give an error without a message. */
