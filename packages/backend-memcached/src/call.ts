@@ -79,3 +79,16 @@ function hasForm(reply: Reply, opcode: number): boolean {
       return reply.isEmpty;
   }
 }
+
+/** What a call that is sent to `server` resolves with. */
+export function ask<T>(
+  server: { send(call: Call): void },
+  make: (resolve: (answer: T) => void, reject: (error: Error) => void) => Call,
+  until: number = Infinity,
+): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const call = make(resolve, reject);
+    call.deadline = until;
+    server.send(call);
+  });
+}

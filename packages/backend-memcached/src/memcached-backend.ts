@@ -13,7 +13,7 @@ import {
   type ServerState,
   type WriteOptions,
 } from '@stockpile/core';
-import type { Call } from './call.js';
+import { ask } from './call.js';
 import { GetCall, type StoreWhat } from './calls.js';
 import { type CounterStore, Counters } from './counters.js';
 import { encodeEntry, entryEnd } from './entry.js';
@@ -289,17 +289,4 @@ export class MemcachedBackend extends BytesBackend {
   #tooLarge(key: string, { length }: Uint8Array): Error {
     return tooLarge(key, length, this.#maxValueBytes, "store less, or raise the argument 'maxValueBytes'");
   }
-}
-
-/** What a call that is sent to `server` resolves with. */
-function ask<T>(
-  server: { send(call: Call): void },
-  make: (resolve: (answer: T) => void, reject: (error: Error) => void) => Call,
-  until: number = Infinity,
-): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const call = make(resolve, reject);
-    call.deadline = until;
-    server.send(call);
-  });
 }

@@ -125,7 +125,7 @@ function written(value: Reply): Buffer {
 
 test('any replies, in whatever pieces they come', () => {
   const bytes = fc.uint8Array({ maxLength: 40 }).map((value) => Buffer.from(value));
-  const { value: any } = fc.letrec<{ value: Reply }>((tie) => ({
+  const { value: anyReply } = fc.letrec<{ value: Reply }>((tie) => ({
     value: fc.oneof(
       { maxDepth: 3 },
       bytes,
@@ -137,7 +137,7 @@ test('any replies, in whatever pieces they come', () => {
   }));
   fc.assert(
     fc.property(
-      fc.array(any, { maxLength: 6 }),
+      fc.array(anyReply, { maxLength: 6 }),
       fc.array(fc.integer({ min: 1, max: 30 }), { minLength: 1 }),
       (all, cuts) => {
         const stream = Buffer.concat(all.map(written));
