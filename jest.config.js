@@ -1,5 +1,10 @@
+import { availableParallelism } from 'node:os';
+
 /** Tests run the sources: every workspace import is mapped to its src, so a test never sees a stale build. */
 export default {
+  // in processes of their own, which are replaced when they have grown: modules of a test file are never freed
+  maxWorkers: Math.max(2, Math.floor(availableParallelism() / 2)),
+  workerIdleMemoryLimit: '1G',
   testMatch: [
     '<rootDir>/packages/*/test/**/*.test.ts',
     '<rootDir>/test/**/*.test.ts',

@@ -26,9 +26,10 @@ const FIELDS = [
   'sideEffects',
   'dependencies',
   'peerDependencies',
+  'peerDependenciesMeta',
   'publishConfig',
 ];
-const NEEDED_FIELDS = FIELDS.filter((field) => !/ependencies$/.test(field));
+const NEEDED_FIELDS = FIELDS.filter((field) => !/ependencies(Meta)?$/.test(field));
 const FILES = ['dist/*.js', 'dist/*.d.ts'];
 const NEEDED_FILES = ['LICENSE', 'README.md', 'dist/index.d.ts', 'dist/index.js', 'package.json'];
 /** No source maps: what is published is the source without its types, and reads like it. */
