@@ -4,8 +4,11 @@ import {
   BackendTimeoutError,
   BackendUnavailableError,
   CircuitBreaker,
+  SerializationError,
   type ServerState,
   StockpileError,
+  ValidationError,
+  ValueTooLargeError,
   withDeadline,
 } from '@stockpile/core';
 
@@ -106,12 +109,10 @@ export class BoundedCalls {
   }
 
   #failure(error: unknown, operation: string): StockpileError {
-    if (!(error instanceof StockpileError)) this.#suspect(error);
-    else {
-      // a store that is a region has a breaker of its own; two of them, one after the other, would double the pauses
-      if (error.region === undefined) this.#suspect(error);
-      return error;
-    }
+    const refused =
+      error instanceof ValidationError || error instanceof SerializationError || error instanceof ValueTooLargeError;
+    if (!refused) this.#suspect(error);
+    if (error instanceof StockpileError) return error;
     const reason = error instanceof Error ? error.message : String(error);
     return new BackendUnavailableError(`${operation}: ${this.options.server} failed: ${reason}`, { cause: error });
   }

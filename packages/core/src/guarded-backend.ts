@@ -26,6 +26,8 @@ export interface GuardOptions {
   readonly timeout: number;
 }
 
+const CLOSING_MS = 100;
+
 export class GuardedBackend {
   readonly name: string;
   readonly stats: Stats;
@@ -45,15 +47,20 @@ export class GuardedBackend {
     this.#timeout = timeout;
   }
 
-  /** Any call of the backend: bounded by the timeout, failing with a typed error that is counted. */
-  call<T>(operation: string, key: string | undefined, work: () => Awaitable<T>): Awaitable<T> {
+  /** Any call of the backend: bounded by the timeout (and `more` ms), failing with a typed error that is counted. */
+  call<T>(operation: string, key: string | undefined, work: () => Awaitable<T>, more = 0): Awaitable<T> {
     let answer: Awaitable<T>;
     try {
       answer = work();
     } catch (error) {
       throw this.failure(error, operation, key);
     }
-    return isPromise(answer) ? this.#bounded(answer, operation, key) : answer;
+    return isPromise(answer) ? this.#bounded(answer, operation, key, more) : answer;
+  }
+
+  /** Ends the backend: what runs there has its whole timeout, and then it needs a moment more. */
+  closeBackend(): Awaitable<void> {
+    return this.call('close', undefined, () => this.backend.close(), CLOSING_MS);
   }
 
   /** The same for many keys: an error names those of `keys` that it concerns. */
@@ -76,10 +83,10 @@ export class GuardedBackend {
     );
   }
 
-  #bounded<T>(answer: PromiseLike<T>, operation: string, key: string | undefined): Promise<T> {
+  #bounded<T>(answer: PromiseLike<T>, operation: string, key: string | undefined, more: number): Promise<T> {
     return this.#deadlines.bound(
       answer,
-      performance.now() + this.#timeout,
+      performance.now() + this.#timeout + more,
       () => this.#late(operation),
       (error) => this.failure(error, operation, key),
     );

@@ -391,7 +391,7 @@ export class Region<V = unknown> implements AsyncDisposable {
     core.policy.invalidator.detach?.();
     const settled = Promise.all([core.flights.settled(), core.unstored.settled()]);
     await withDeadline(settled, core.plan.lockTimeout, () => new Error('a creator does not end')).catch(() => {});
-    if (this.#ownsBackend) await core.call('close', undefined, () => core.backend.close());
+    if (this.#ownsBackend) await core.closeBackend();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
