@@ -5,23 +5,25 @@ import { NO_VALUE } from '@stockpile/core';
 import type { RunningServer } from '@stockpile/servers';
 import type { MemcachedBackend } from '../src/index.js';
 import { open, standStill, start, urlOf } from './helpers.js';
-import { bytesOf, inTime, TIMEOUT, textIn } from './outcomes.js';
+import { bytesOf, textIn } from './outcomes.js';
 
 const FOREVER = { ttl: Number.POSITIVE_INFINITY };
+/** Long enough for a busy machine: how long an outage takes is tested elsewhere. */
+const TIMEOUT_MS = 1000;
 const KEYS = Array.from({ length: 40 }, (_, i) => `users:${i}`);
 let fleet: readonly [RunningServer, RunningServer, RunningServer];
 let driver: MemcachedBackend;
 
 beforeEach(async () => {
   fleet = await Promise.all([start(), start(), start()]);
-  driver = open({ url: fleet.map(urlOf), failover: true }, { timeout: TIMEOUT });
+  driver = open({ url: fleet.map(urlOf), failover: true }, { timeout: TIMEOUT_MS });
 });
 
 /** All keys are stored; then the first server stops, and the driver knows. The keys that it has. */
 async function outage(): Promise<string[]> {
   await driver.setMulti(new Map(KEYS.map((key) => [key, bytesOf(`${key} old`)])), FOREVER);
   await standStill(fleet[0]);
-  const outcome = await inTime('getMulti', () => driver.getMulti(KEYS));
+  const [outcome] = await Promise.allSettled([driver.getMulti(KEYS)]);
   if (outcome.status === 'fulfilled') throw new Error('the first to meet the outage must fail');
   expect(outcome.reason.keys.length).toBeGreaterThan(0);
   return outcome.reason.keys;
@@ -63,7 +65,7 @@ test('when it is back its share of the namespaces that were used begins empty: n
 
 test('a namespace that was not used meanwhile is kept', async () => {
   const moved = (await outage()).map((key) => key.replace('users:', 'orders:'));
-  const quiet = open({ url: fleet.map(urlOf), failover: true }, { timeout: TIMEOUT });
+  const quiet = open({ url: fleet.map(urlOf), failover: true }, { timeout: TIMEOUT_MS });
   fleet[0].resume();
   await quiet.setMulti(new Map(moved.map((key) => [key, bytesOf(key)])), FOREVER);
   await standStill(fleet[0]);
