@@ -42,14 +42,25 @@ export function spoilsConnection(error: unknown): boolean {
 /** `server`: for messages. */
 export function classify(error: unknown, server: string): StockpileError {
   if (error instanceof StockpileError) return error;
+  const { message, cause } = reasonOf(error, server);
+  return new BackendUnavailableError(`backend 'redis', ${server}: ${message}`, { cause });
+}
+
+/** What has gone wrong and what to do about it, without the name of the server. */
+export function reasonOf(error: unknown, server: string): BackendUnavailableError {
   const code = replyCode(error);
-  const said = error instanceof Error ? error.message : String(error);
+  const said = (error instanceof Error ? error.message : String(error)).replace(` ${server}`, '').replace(/[. ]+$/, '');
   let remedy = code === undefined ? undefined : REMEDIES[code];
   if (/unknown command|syntax error/i.test(said)) remedy = 'Redis 6.2 or later is needed';
   if (/DB index|invalid DB/i.test(said)) remedy = "the server has no such database: see 'db'";
   if (/called without any password/i.test(said)) remedy = "the server has no password: leave 'password' out";
-  const message = `backend 'redis', ${server}: ${said}${remedy === undefined ? '' : `; ${remedy}`}`;
-  return new BackendUnavailableError(message, { cause: withoutArguments(error) });
+  if (/cluster support disabled/i.test(said)) remedy = "the server is no node of a cluster: give it as 'url'";
+  if (/unknown command.*sentinel/i.test(said)) remedy = 'this is no sentinel, whose port is mostly 26379';
+  if (/wrong version number|packet length too long/i.test(said)) remedy = 'the server does not seem to speak TLS';
+  if (/self.signed|unable to (?:verify|get)/i.test(said)) remedy = "give the authority's certificate: tls: { ca }";
+  return new BackendUnavailableError(`${said}${remedy === undefined ? '' : `; ${remedy}`}`, {
+    cause: withoutArguments(error),
+  });
 }
 
 /** The same once more: of those who share a call each gets an error of its own. */

@@ -2,6 +2,7 @@
 
 import { withDeadline } from '@stockpile/core';
 import { Cluster, Redis, type RedisOptions } from 'ioredis';
+import { firstReply, greet } from './greeting.js';
 import type { Endpoint } from './link.js';
 import type { RedisSettings } from './options.js';
 import { readReplies } from './reply-reader.js';
@@ -58,12 +59,13 @@ export async function openRedis(
   redis.stream.unref(); // a call that waits keeps the process alive, by its deadline
   readReplies(redis);
   const introduce = async (): Promise<void> => {
-    if (password !== undefined) await (username === undefined ? redis.auth(password) : redis.auth(username, password));
+    if (password === undefined) await greet(redis);
+    else await firstReply(username === undefined ? redis.auth(password) : redis.auth(username, password));
     if (db !== 0) await redis.select(db);
     if (sentinels !== undefined) await refuseReplica(redis);
   };
   try {
-    await withDeadline(introduce(), timeout, () => new Error(`no answer to AUTH or SELECT within ${timeout} ms`));
+    await withDeadline(introduce(), timeout, () => new Error(`no answer to PING, AUTH or SELECT within ${timeout} ms`));
   } catch (error) {
     discard(redis);
     throw error;
@@ -198,6 +200,23 @@ export class ClientEndpoint implements Endpoint {
   }
 }
 
+/** A connection like that of `redis` with none of its ways of waiting. */
+export async function subscriberOf(redis: Redis): Promise<Redis> {
+  const own = redis.duplicate({
+    lazyConnect: true,
+    retryStrategy: () => null,
+    enableOfflineQueue: false,
+    autoResendUnfulfilledCommands: false,
+    readOnly: false,
+    enableAutoPipelining: false,
+    keyPrefix: '',
+  });
+  own.on('error', ignore);
+  await ready(own);
+  own.stream.unref();
+  return own;
+}
+
 /** ioredis finds the nodes of a cluster and keeps their connections; it neither queues nor repeats commands. */
 export function openCluster(settings: RedisSettings, timeout: number): Cluster {
   const { username, password, tls, cluster = [] } = settings;
@@ -238,4 +257,22 @@ export function openCluster(settings: RedisSettings, timeout: number): Cluster {
     node.duplicate = (override) => prepare(duplicate.call(node, override)); // ioredis asks one for the layout
   });
   return nodes;
+}
+
+/** ioredis rejects without the reason, which it has told before. */
+export function connectCluster(cluster: Cluster): Promise<void> {
+  let reason: unknown;
+  const note = (error: Error & { readonly lastNodeError?: unknown }): void => {
+    reason = error.lastNodeError ?? reason ?? error;
+  };
+  cluster.on('error', note);
+  cluster.on('node error', note);
+  const connected = cluster
+    .connect()
+    .catch((error: unknown) => Promise.reject(reason ?? error))
+    .finally(() => {
+      cluster.off('error', note);
+      cluster.off('node error', note);
+    });
+  return firstReply(connected);
 }

@@ -1,9 +1,15 @@
 /** The way to one server: every call is bounded, and spared where the server is known to be down. */
 
-import { BackendTimeoutError, BackendUnavailableError, CircuitBreaker, type ServerState } from '@stockpile/core';
+import {
+  BackendTimeoutError,
+  BackendUnavailableError,
+  CircuitBreaker,
+  Deadlines,
+  type ServerState,
+} from '@stockpile/core';
 import type { Redis } from 'ioredis';
-import { classify, replyCode, spoilsConnection } from './classify.js';
-import { Deadlines } from './deadlines.js';
+import { classify, isReply, reasonOf, replyCode, spoilsConnection } from './classify.js';
+import { greet } from './greeting.js';
 
 /** Where a link gets its connection from. */
 export interface Endpoint {
@@ -38,16 +44,28 @@ export class Link {
     /** Told of each failure to get an answer: the layout of a cluster may have changed. */
     private readonly onFailure: () => void = () => {},
   ) {
+    const fail = (error: unknown): never => {
+      throw reasonOf(error, endpoint.server);
+    };
     const probe = async (): Promise<void> => {
-      const redis = endpoint.live ?? (await endpoint.connect());
+      const redis = endpoint.live ?? (await endpoint.connect().catch(fail));
       this.#use(redis);
-      await redis.ping();
+      await greet(redis).catch(fail);
     };
     this.#breaker = new CircuitBreaker({ backend: 'redis', server: endpoint.server, timeout, probe });
   }
 
   get state(): ServerState {
     return this.#breaker.state;
+  }
+
+  /** What a call would fail with at once; undefined while the server is up. */
+  get refusal(): BackendUnavailableError | undefined {
+    const { server, state, error } = this.#breaker.state;
+    if (state === 'up') return undefined;
+    return new BackendUnavailableError(`${server} is down: ${error?.message}; it is probed every second`, {
+      cause: error,
+    });
   }
 
   /**
@@ -115,9 +133,8 @@ export class Link {
       try {
         redis = await endpoint.connect();
       } catch (error) {
-        const typed = classify(error, endpoint.server);
-        if (!this.#closed) this.#breaker.failed(typed);
-        throw typed;
+        if (!this.#closed) this.#breaker.failed(reasonOf(error, endpoint.server));
+        throw classify(error, endpoint.server); // typed: no answer to what was asked
       }
     }
     return work(redis);
@@ -132,16 +149,17 @@ export class Link {
   #failure(error: unknown, since: number, used: Redis | undefined): Error {
     if (this.#closed && !(error instanceof BackendTimeoutError)) return closedError();
     if (error instanceof BackendTimeoutError) {
-      this.#breaker.failed(error, since);
+      this.#breaker.failed(new BackendTimeoutError(`no answer within ${this.timeout} ms`), since);
       // what comes now from a connection that has been silent would be for calls that nobody waits for
       if (this.#breaker.state.state !== 'up') this.endpoint.drop();
     }
-    if (replyCode(error) !== undefined) this.#breaker.succeeded();
+    if (isReply(error, 'NOAUTH')) this.#breaker.failed(reasonOf(error, this.endpoint.server));
+    else if (replyCode(error) !== undefined) this.#breaker.succeeded();
     else {
       // taken, and lost soon with calls under way: so would the next be
       const isLost = used !== undefined && used === this.#redis && used !== this.endpoint.live;
       const isYoung = performance.now() - this.#usedSince < YOUNG_MS;
-      if (isLost && isYoung) this.#breaker.failed(classify(error, this.endpoint.server));
+      if (isLost && isYoung) this.#breaker.failed(reasonOf(error, this.endpoint.server));
       this.onFailure();
     }
     if (spoilsConnection(error)) {

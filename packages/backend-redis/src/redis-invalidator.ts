@@ -11,6 +11,7 @@
 import {
   type Awaitable,
   addInvalidation,
+  BackendTimeoutError,
   type InvalidationSubject,
   type InvalidationTimes,
   latestOf,
@@ -23,6 +24,7 @@ import type { Redis } from 'ioredis';
 import { another } from './classify.js';
 import { evaluate } from './evaluate.js';
 import { channelOf, namespaceOf, timesKey } from './key-names.js';
+import type { Link } from './link.js';
 import { perServer } from './per-server.js';
 import { INVALIDATE, RESTORE, TIMES } from './scripts.js';
 import type { Subscriber } from './subscriber.js';
@@ -89,34 +91,45 @@ export class RedisInvalidator implements RegionInvalidator {
 
   refresh(force: boolean): Awaitable<void> {
     if (!this.#attached) return;
-    if (force) return this.#read().catch((error: unknown) => this.#makeDo(error));
+    const since = performance.now();
+    if (force) return this.#read(since).catch((error: unknown) => this.#makeDo(error));
+    const isFirst = this.#reading === undefined;
     if (this.#reading === undefined) {
       const due = this.#listens && !this.#isStale ? SAFETY_MS : POLL_MS;
-      if (performance.now() - this.#readAt < due) return;
-      const reading = this.#readSubscribed()
+      if (since - this.#readAt < due) return;
+      const reading = this.#readSubscribed(since)
         .catch((error: unknown) => this.#makeDo(error))
         .finally(() => {
           this.#reading = undefined;
         });
       this.#reading = reading;
     }
-    if (!this.#isStale) {
-      return this.#reading.catch((error: unknown) => {
-        throw another(error);
-      });
+    if (this.#isStale) {
+      this.#reading.catch(() => {}); // nobody waits for a node that is dead; whoever comes next hears of it
+      return;
     }
-    this.#reading.catch(() => {}); // nobody waits for a node that is dead; whoever comes next hears of it
+    if (isFirst) return this.#reading;
+    const { refusal } = this.#link;
+    if (refusal !== undefined) return this.#makeDo(refusal); // one caller probes, the others do not wait for it
+    return this.#reading.catch((error: unknown) => {
+      // whoever joined late has not waited for as long as a timeout says
+      throw (error instanceof BackendTimeoutError ? this.#link.refusal : undefined) ?? another(error);
+    });
+  }
+
+  get #link(): Link {
+    return this.topology.linkOf(this.#key);
   }
 
   /** The times could not be read. */
-  #makeDo(error: unknown): void {
+  async #makeDo(error: unknown): Promise<void> {
     this.#isStale = performance.now() < this.#trustedUntil;
     if (!this.#isStale) throw error;
     this.#readAt = performance.now();
   }
 
-  /** First it listens, then it reads: nothing falls between. */
-  async #readSubscribed(): Promise<void> {
+  /** First it listens, then it reads: nothing falls between. `since`: when both began. */
+  async #readSubscribed(since: number): Promise<void> {
     if (this.#subscription === undefined) {
       const { settled, subscription } = this.subscriber.add(
         {
@@ -134,12 +147,12 @@ export class RedisInvalidator implements RegionInvalidator {
       this.#subscription = subscription;
       this.#listens = await settled;
     }
-    await this.#read();
+    await this.#read(since);
   }
 
-  async #read(): Promise<void> {
+  async #read(since: number): Promise<void> {
     const began = performance.now();
-    const fields = fieldsIn(await this.#run((redis) => evaluate(redis, TIMES, [this.#key], [])));
+    const fields = fieldsIn(await this.#run((redis) => evaluate(redis, TIMES, [this.#key], []), since));
     this.#readAt = began;
     this.#isStale = false;
     this.#trustedUntil = this.#listens ? Infinity : began + TRUST_MS;
@@ -150,7 +163,7 @@ export class RedisInvalidator implements RegionInvalidator {
     for (const [field, time] of Object.entries(fields)) this.#adopt([field], Number(time));
     // evicted, or lost in a failover: who knows more says so
     const lost = missing.length > 0 && !(Number(fields.h) >= this.latest);
-    if (lost) await this.#run((redis) => evaluate(redis, RESTORE, [this.#key], missing));
+    if (lost) await this.#run((redis) => evaluate(redis, RESTORE, [this.#key], missing), since);
   }
 
   *#fields(): Generator<[field: string, time: number]> {
@@ -185,9 +198,9 @@ export class RedisInvalidator implements RegionInvalidator {
     this.latest = Math.max(this.latest, latestOf(this.#times));
   }
 
-  async #run(work: (redis: Redis) => Promise<unknown>): Promise<unknown> {
+  async #run(work: (redis: Redis) => Promise<unknown>, since: number = performance.now()): Promise<unknown> {
     const { topology } = this;
-    const [answer] = await perServer(topology, [this.#key], async (redis) => [await work(redis)], performance.now());
+    const [answer] = await perServer(topology, [this.#key], async (redis) => [await work(redis)], since);
     if (answer instanceof Error) throw answer;
     return answer;
   }

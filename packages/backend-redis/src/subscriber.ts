@@ -46,6 +46,8 @@ export class Subscriber {
   #stream: MessageStream | undefined;
   /** Being made, now or after a pause. */
   #running = false;
+  /** Between two attempts: whoever comes is told of the gap when the next one succeeds. */
+  #pausing = false;
   #closed = false;
   #onOpen: ((listening: boolean) => void)[] = [];
   #timer: NodeJS.Timeout | undefined;
@@ -89,35 +91,39 @@ export class Subscriber {
   }
 
   async #begin(listener: MessageListener): Promise<boolean> {
-    if (this.#redis !== undefined) {
+    const redis = this.#redis;
+    if (redis !== undefined) {
       try {
-        await this.#bounded(this.#subscribe([listener]));
+        await this.#bounded(this.#subscribe([listener]), this.#latest());
         return true;
       } catch {
-        this.#lost(this.#redis);
+        this.#lost(redis);
         return false;
       }
     }
-    if (this.#running) {
-      return new Promise((resolve) => this.#onOpen.push(resolve));
-    }
+    if (this.#pausing) return false;
+    if (this.#running) return new Promise((resolve) => this.#onOpen.push(resolve));
     return this.#open(FIRST_PAUSE_MS, true);
   }
 
   /** One attempt; after a failure the next one follows by itself. */
   async #open(pause: number, isFirst: boolean): Promise<boolean> {
     this.#running = true;
+    this.#pausing = false;
+    const until = this.#latest();
     let redis: Redis | undefined;
     const opening = this.topology.openSubscriber();
     try {
-      const own = await this.#bounded(opening);
+      const own = await this.#bounded(opening, until);
       redis = own;
       this.#stream = new MessageStream(own.stream, (name, message) => this.#deliver(name, message));
       own.once('end', () => this.#lost(own));
-      const listeners = [...this.#listeners];
-      await this.#bounded(this.#subscribe(listeners));
-      const came = [...this.#listeners].filter((listener) => !listeners.includes(listener));
-      if (came.length > 0) await this.#bounded(this.#subscribe(came));
+      const told = new Set<MessageListener>();
+      for (let came = [...this.#listeners]; came.length > 0; ) {
+        for (const listener of came) told.add(listener);
+        await this.#bounded(this.#subscribe(came), until);
+        came = [...this.#listeners].filter((listener) => !told.has(listener));
+      }
     } catch (error) {
       opening.then(discard, () => {}); // also one that comes too late
       this.#running = false;
@@ -142,6 +148,7 @@ export class Subscriber {
 
   #openLater(pause: number): void {
     this.#running = true;
+    this.#pausing = true;
     this.#timer = setTimeout(() => void this.#open(Math.min(pause * 2, LONGEST_PAUSE_MS), false), pause).unref();
   }
 
@@ -161,10 +168,15 @@ export class Subscriber {
     await Promise.all(listeners.map((listener) => listener.onListening?.()));
   }
 
-  #bounded<T>(work: Promise<T>): Promise<T> {
+  /** When a subscription that begins now is given up, of `performance.now()`. */
+  #latest(): number {
+    return performance.now() + this.timeout / 2;
+  }
+
+  #bounded<T>(work: Promise<T>, until: number): Promise<T> {
     return withDeadline(
       work,
-      this.timeout / 2,
+      Math.max(0, until - performance.now()),
       () => new BackendTimeoutError("backend 'redis': no answer to SUBSCRIBE"),
     );
   }

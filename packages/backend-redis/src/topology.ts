@@ -2,7 +2,17 @@
 
 import type { ServerState } from '@stockpile/core';
 import type { Cluster, Redis } from 'ioredis';
-import { ClientEndpoint, ignore, isLive, OwnEndpoint, openCluster, openRedis, ready } from './connect.js';
+import {
+  ClientEndpoint,
+  connectCluster,
+  ignore,
+  isLive,
+  OwnEndpoint,
+  openCluster,
+  openRedis,
+  ready,
+  subscriberOf,
+} from './connect.js';
 import { clusterLockKey, lockKey } from './key-names.js';
 import { type Endpoint, Link } from './link.js';
 import type { RedisSettings } from './options.js';
@@ -91,23 +101,6 @@ class SingleServer implements Topology {
     this.#own?.drop();
     this.#borrowed?.close();
   }
-}
-
-/** A connection like that of `redis` with none of its ways of waiting. */
-async function subscriberOf(redis: Redis): Promise<Redis> {
-  const own = redis.duplicate({
-    lazyConnect: true,
-    retryStrategy: () => null,
-    enableOfflineQueue: false,
-    autoResendUnfulfilledCommands: false,
-    readOnly: false,
-    enableAutoPipelining: false,
-    keyPrefix: '',
-  });
-  own.on('error', ignore);
-  await ready(own);
-  own.stream.unref();
-  return own;
 }
 
 /** Of ioredis, without types: nodes get in by their slots, and one that is new has none yet. */
@@ -250,7 +243,7 @@ class Nodes implements Topology {
       });
     } else if (cluster.status !== 'ready') {
       if (!this.#isOwn && cluster.status !== 'wait') throw new Error('the client was closed');
-      await cluster.connect();
+      await connectCluster(cluster);
     }
     const [node] = cluster.nodes('master');
     if (node === undefined) throw new Error('no node of the cluster is known');

@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from '@jest/globals';
 import { type RedisArguments, RedisBackend } from '@stockpile/backend-redis';
+import { createRegion } from '@stockpile/core';
 import { Redis } from 'ioredis';
 import { redisSettings } from '../src/options.js';
 
@@ -23,6 +24,9 @@ describe('where the server is', () => {
       { host: 'cache', port: '7000', db: '1', tls: 'true' },
       { server: 'cache:7000', db: 1, tls: {} },
     ],
+    [{ url: 'rediss://cache', tls: { ca: 'pem' } }, { tls: { ca: 'pem' } }],
+    [{ cluster: 'a', tls: { ca: 'pem' } }, { tls: { ca: 'pem' } }],
+    [{ sentinels: 'a', name: 'm', tls: 'TRUE' }, { tls: {} }],
     [{ path: '/run/redis.sock' }, { server: '/run/redis.sock' }],
     [
       { cluster: 'a:1, b' },
@@ -51,6 +55,21 @@ test('defaults and texts of the other options', () => {
   });
 });
 
+test('numbers and booleans of flat text are texts again', () => {
+  const flat = { password: 12_345, username: 1, sentinels: 'a', name: 2, sentinelPassword: true };
+  expect(redisSettings(flat as unknown as RedisArguments)).toMatchObject({
+    password: '12345',
+    username: '1',
+    sentinels: { name: '2', password: 'true' },
+  });
+});
+
+test('the timeout of a region is no argument', () => {
+  const region = createRegion({ name: 'users' });
+  const args = { timeout: '1s' } as RedisArguments;
+  expect(() => region.configure('redis', { arguments: args })).toThrow(/is it 'timeout' of the region/);
+});
+
 const wrong: [object, RegExp][] = [
   [{ port: 0 }, /port: must be a whole number from 1 to 65535, not 0/],
   [{ port: 'x' }, /port/],
@@ -62,7 +81,7 @@ const wrong: [object, RegExp][] = [
   [{ cluster: 'user:pass@a:1' }, /written host:port/],
   [{ sentinels: 'a' }, /name: sentinels need/],
   [{ username: 'ada' }, /needs a password/],
-  [{ lease: 10 }, /lease: must be 100 ms or more/],
+  [{ lease: 10 }, /from 100 ms, and not Infinity; 10 is/],
   [{ lease: 'Infinity' }, /lease/],
   [{ maxValueBytes: '1G' }, /at most 512M/],
   [{ events: 'maybe' }, /events: must be true or false/],
@@ -70,6 +89,19 @@ const wrong: [object, RegExp][] = [
   [{ client: {} }, /ioredis 5 or 6/],
   [{ uri: 'redis://a' }, /is it 'url'/],
   [{ keyPrefix: 'a:' }, /namespace/],
+  [{ servers: 'a' }, /is it 'url', 'cluster' or 'sentinels'/],
+  [{ pass: 'x' }, /is it 'password'/],
+  [{ lockLease: '1s' }, /is it 'lease'/],
+  [{ connectTimeout: 5 }, /'timeout' of the region/],
+  [{ pasword: 'x' }, /is it 'password'/],
+  [{ url: 'redis://a', port: 7000 }, /'url' and 'port'/],
+  [{ url: 'redis://a:99999' }, /the port must be from 1 to 65535/],
+  [{ port: 99_999 }, /port: must be a whole number from 1 to 65535, not 99999/],
+  [{ url: 'redis://:50%@a' }, /%25/],
+  [{ url: 'redis://:x@a', password: 'y' }, /password: stands in 'url' too/],
+  [{ url: 'rediss://a', tls: 'false' }, /contradicts rediss/],
+  [{ cluster: 'a', tls: 'on' }, /tls: must be true, false, or what node:tls takes/],
+  [{ sentinels: 'a', name: 'm', tls: ['ca'] }, /tls: must be/],
 ];
 test.each(wrong)('%j is refused', (args, message) => {
   expect(() => new RedisBackend(args as RedisArguments)).toThrow(message);

@@ -3,12 +3,12 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, jest, test } from '@jest/globals';
 import '@stockpile/backend-redis';
 import { createRegion, NO_VALUE, type Region } from '@stockpile/core';
-import { type RunningServer, startRedis } from '@stockpile/servers';
+import { killPeers, Peer, type RunningServer, startRedis } from '@stockpile/servers';
 import { flush } from './helpers/conformance.js';
-import { killPeers, type Peer, startPeers } from './helpers/peers.js';
 
 jest.setTimeout(20_000); // processes start slowly on a busy machine
 const LEASE = 600;
+const PEER = new URL('./fixtures/peer.mjs', import.meta.url);
 
 let server: RunningServer;
 let region: Region;
@@ -26,7 +26,7 @@ afterEach(async () => {
 });
 
 async function peers(count: number): Promise<Peer[]> {
-  const started = await startPeers(count);
+  const started = await Promise.all(Array.from({ length: count }, () => Peer.start(PEER)));
   await Promise.all(started.map((peer) => peer.call('open', { port: server.port, lease: LEASE })));
   return started;
 }

@@ -9,7 +9,7 @@ import { Redis } from 'ioredis';
 import { type Reply, ReplyParser } from '../src/resp.js';
 import { FOREVER, watch } from './helpers/outage.js';
 
-/** A server out of order: says `reply` to the requests of each chunk that comes. */
+/** A server out of order: greets, and says `reply` to the requests of each further chunk that comes. */
 let reply: (request: string, count: number) => string;
 let server: Server;
 let sockets: Socket[];
@@ -23,7 +23,9 @@ beforeEach(async () => {
     sockets.push(socket);
     let count = 0;
     socket.on('error', () => {});
-    socket.on('data', (chunk) => socket.write(reply(String(chunk), ++count)));
+    socket.on('data', (chunk) =>
+      socket.write(/ping/i.test(String(chunk)) ? '+PONG\r\n' : reply(String(chunk), ++count)),
+    );
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as { port: number };
