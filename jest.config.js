@@ -4,7 +4,7 @@ import { availableParallelism } from 'node:os';
 export default {
   // in processes of their own, which are replaced when they have grown: modules of a test file are never freed
   maxWorkers: Math.max(2, Math.floor(availableParallelism() / 2)),
-  workerIdleMemoryLimit: '1G',
+  workerIdleMemoryLimit: '512M',
   testMatch: [
     '<rootDir>/packages/*/test/**/*.test.ts',
     '<rootDir>/test/**/*.test.ts',

@@ -1,7 +1,7 @@
 /** Segments that last as long as the measuring process. */
 
 import { Segment, SegmentOpenError, type SegmentOptions, UnsupportedPlatformError } from '@stockpile/backend-shm';
-import { atExit } from '../at-exit.js';
+import { atExit, exitInTime } from '../at-exit.js';
 import { Skip } from '../harness.js';
 import { COUNT, entries } from './entries.js';
 
@@ -20,6 +20,7 @@ export function segmentName(): string {
 
 /** A new segment. @throws Skip where there can be none. */
 export function temporarySegment(options: Omit<SegmentOptions, 'name'> = {}, name = segmentName()): Segment {
+  exitInTime(); // from now on a signal waits until the segment is known below
   const segment = orSkip(() => Segment.open({ size: SEGMENT_BYTES, ...options, name }));
   atExit(() => discard(segment));
   return segment;

@@ -22,6 +22,8 @@ type Report = (error: unknown) => void;
 const calls = new AsyncLocalStorage<Call>();
 /** One listener for all backends on a store: Keyv warns on the console of more than 100. */
 const shared = new WeakMap<ErrorSource, { readonly reports: Set<Report>; readonly listener: Report }>();
+/** Backends that listen. With the last of them the promises of the process are followed no more. */
+let listening = 0;
 
 export class StoreErrors {
   constructor(
@@ -42,6 +44,7 @@ export class StoreErrors {
       shared.set(source, entry);
     }
     entry.reports.add(report);
+    listening++;
   }
 
   /** `work()`, rejecting also with what the store emitted meanwhile on its behalf: for the store that was its answer. */
@@ -61,7 +64,9 @@ export class StoreErrors {
   /** Leaves the store as it was found. */
   close(): void {
     const entry = shared.get(this.source);
-    if (!entry?.reports.delete(this.report) || entry.reports.size > 0) return;
+    if (!entry?.reports.delete(this.report)) return;
+    if (--listening === 0) calls.disable();
+    if (entry.reports.size > 0) return;
     shared.delete(this.source);
     const leave = this.source.off ?? this.source.removeListener;
     leave?.call(this.source, 'error', entry.listener);

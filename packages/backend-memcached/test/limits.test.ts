@@ -36,10 +36,10 @@ test('100 large values in one step of the program are not too many', async () =>
 test('any number of increments of one counter at once', async () => {
   const driver = open({ url: urlOf(server) }, { timeout: 60_000 });
   const sums = await Promise.all(
-    Array.from({ length: 150_000 }, () => driver.increment('counts:a', 1, counterOf(1), FOREVER)),
+    Array.from({ length: 130_000 }, () => driver.increment('counts:a', 1, counterOf(1), FOREVER)),
   );
-  expect(new Set(sums).size).toBe(150_000);
-  expect(sums.at(-1)).toBe(150_000);
+  expect(new Set(sums).size).toBe(130_000);
+  expect(sums.at(-1)).toBe(130_000);
 }, 60_000);
 
 test.each([true, false])(
