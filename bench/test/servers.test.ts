@@ -39,12 +39,21 @@ test.each(groups.filter((group) => /^(redis|memcached|keyv)-/.test(group)))(
   20_000,
 );
 
+/** '' of one that has just ended. */
+function cwdOf(process: string): string {
+  try {
+    return readlinkSync(`${process}/cwd`);
+  } catch {
+    return '';
+  }
+}
+
 /** The server that the process has started, once it is in its folder. */
 async function serverOf({ pid }: ChildProcess): Promise<{ process: string; folder: string }> {
   for (let i = 0; i < 500; i++) {
     for (const own of readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ')) {
       const process = `/proc/${own}`;
-      const folder = own === '' ? '' : readlinkSync(`${process}/cwd`);
+      const folder = own === '' ? '' : cwdOf(process);
       if (basename(folder).startsWith('stockpile-')) return { process, folder };
     }
     await sleep(20);

@@ -15,6 +15,8 @@ import type { ServerAddress } from './server-address.js';
 import { ServerGenerations } from './server-generations.js';
 import { closedError, overloaded, timedOut, unavailable } from './statuses.js';
 
+/** Of the timeout. Silence is noticed with the first call that is late, which began a little before it was written. */
+const TOGETHER = 0.1;
 /** Beyond these a server is too slow for what is asked of it: calls fail at once. */
 const MOST_CALLS = 100_000;
 const MOST_UNSENT_BYTES = 256 * 2 ** 20;
@@ -251,8 +253,11 @@ export class Server extends Base implements ConnectionOwner {
     if (this.#timer !== undefined && deadline >= this.#timerAt) return;
     clearTimeout(this.#timer);
     this.#timerAt = deadline;
-    // the socket keeps the process alive, not the timer
-    this.#timer = setTimeout(() => this.#expire(), Math.max(1, Math.ceil(deadline - performance.now()))).unref();
+    // the socket keeps the process alive, not the timer; and what has arrived is read before it is called late
+    this.#timer = setTimeout(
+      () => setImmediate(() => this.#expire()),
+      Math.max(1, Math.ceil(deadline - performance.now())),
+    ).unref();
   }
 
   /** Fails what is too late, and gives up a connection on which no reply came for a timeout. */
@@ -260,18 +265,23 @@ export class Server extends Base implements ConnectionOwner {
     this.#timer = undefined;
     const now = performance.now();
     let next = Infinity;
+    let isLate = false;
     const look = (call: Call): void => {
       if (call.settled) return;
       if (call.deadline > now) next = Math.min(next, call.deadline);
-      else call.fail(timedOut(this.label, this.#timeout));
+      else {
+        isLate = true;
+        call.fail(timedOut(this.label, this.#timeout));
+      }
     };
     for (const call of this.#connection?.calls() ?? []) look(call);
     for (const call of this.#queue) look(call);
     for (const call of this.#generations.waiting()) look(call);
     const silentUntil = (this.#connection?.silentSince ?? Infinity) + this.#timeout;
-    if (silentUntil <= now) {
+    const slack = isLate ? this.#timeout * TOGETHER : 0;
+    if (silentUntil <= now + slack) {
       const error = timedOut(this.label, this.#timeout);
-      this.breaker.failed(error, now - this.#timeout);
+      this.breaker.failed(error, silentUntil - this.#timeout);
       this.#connection?.drop(error);
     } else next = Math.min(next, silentUntil);
     if (next < Infinity) this.#arm(next);

@@ -52,7 +52,8 @@ export class Deadlines {
     clearTimeout(this.#timer);
     this.#firesAt = at;
     const ms = Math.min(Math.max(1, Math.ceil(at - performance.now())), MAX_TIMER_MS);
-    this.#timer = setTimeout(() => this.#fire(), ms);
+    // what has arrived is read first: a process that was busy must not take that for silence
+    this.#timer = setTimeout(() => setImmediate(() => this.#fire()), ms);
   }
 
   #fire(): void {
