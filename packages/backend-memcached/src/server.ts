@@ -281,7 +281,7 @@ export class Server extends Base implements ConnectionOwner {
     const slack = isLate ? this.#timeout * TOGETHER : 0;
     if (silentUntil <= now + slack) {
       const error = timedOut(this.label, this.#timeout);
-      this.breaker.failed(error, silentUntil - this.#timeout);
+      this.breaker.failed(error);
       this.#connection?.drop(error);
     } else next = Math.min(next, silentUntil);
     if (next < Infinity) this.#arm(next);
