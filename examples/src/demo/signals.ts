@@ -8,6 +8,7 @@ export function onSignals(letGo: () => Promise<void>): void {
   for (const signal of SIGNALS) {
     process.once(signal, () => {
       interrupted = true;
+      setInterval(() => {}, 1000); // the signal is to end the process, not that nothing is left to do
       void letGo().finally(() => process.kill(process.pid, signal));
     });
   }
